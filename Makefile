@@ -1,0 +1,37 @@
+# The commands of this project. `make help` lists them.
+SHELL := /bin/bash
+GO    ?= go
+BIN   := bin/cagnotte
+DATA  ?= ./cagnotte-data
+ADDR  ?= 127.0.0.1:8080
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench fuzz prove build generate
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+build: ## build the one binary into bin/
+	$(GO) build -trimpath -o $(BIN) ./cmd/cagnotte
+
+test: ## run every test (TESTFLAGS=-v shows each)
+	$(GO) test -race -shuffle=on $(TESTFLAGS) ./...
+
+check: ## gofmt, vet, staticcheck
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "not gofmt'd: $$bad"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+bench: ## speed and memory, each beside its baseline
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+FUZZTIME ?= 60s
+fuzz: ## fuzz every parser of foreign bytes, FUZZTIME (60s) each
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+prove: ## the long random checks in full (hours); make test runs a small share
+	CAGNOTTE_PROVE=1 $(GO) test -timeout 12h -run 'Prove|Property' -v ./...

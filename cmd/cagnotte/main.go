@@ -1,0 +1,106 @@
+// Command cagnotte tells which cashback portal really pays most for a shop and a
+// basket, and follows the money until it is in the bank.
+//
+// Its one invariant: a verb only parses, builds, runs and closes. Flags, the
+// environment, the clock, randomness and the network are read or made here and
+// passed down; nothing below reads them on its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+)
+
+// Exit statuses, part of the contract in the README.
+const (
+	exitOK       = 0
+	exitFailed   = 1
+	exitInvalid  = 2  // wrong input: a flag, a file, an amount
+	exitLocked   = 73 // the data folder is in use (EX_CANTCREAT)
+	exitDiskFail = 74 // the disk refuses (EX_IOERR)
+)
+
+// world is what a verb may touch of the outside. Tests pass their own.
+type world struct {
+	ctx    context.Context
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	now    func() time.Time
+	// terminal says that stderr is a terminal: a progress bar is drawn there, and
+	// lines are printed elsewhere.
+	terminal bool
+}
+
+// cli is the command line. Each verb's struct lives in the file of its name.
+type cli struct {
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	info, err := os.Stderr.Stat()
+	w := &world{
+		ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now,
+		terminal: err == nil && info.Mode()&os.ModeCharDevice != 0,
+	}
+	status := run(w, os.Args[1:])
+	stop()
+	os.Exit(status)
+}
+
+// run executes one command line and returns its exit status.
+func run(w *world, args []string) int {
+	var c cli
+	exit := -1 // set when kong has answered by itself (--help)
+	parser, err := kong.New(&c,
+		kong.Name("cagnotte"),
+		kong.Description("Which cashback portal really pays most, and where your money is."),
+		kong.Writers(w.stdout, w.stderr),
+		kong.Exit(func(code int) { exit = code }),
+		kong.UsageOnError(),
+		kong.Bind(w),
+	)
+	if err != nil {
+		fmt.Fprintln(w.stderr, "cagnotte:", err)
+		return exitFailed
+	}
+	command, err := parser.Parse(args)
+	if exit >= 0 {
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(w.stderr, "cagnotte: %v\nTry: cagnotte --help\n", err)
+		return exitInvalid
+	}
+	if err := command.Run(w); err != nil {
+		if !errors.Is(err, context.Canceled) || w.ctx.Err() == nil {
+			fmt.Fprintln(w.stderr, "cagnotte:", err)
+		}
+		return statusOf(err)
+	}
+	return exitOK
+}
+
+func statusOf(err error) int {
+	switch cashback.KindOf(err) {
+	case cashback.Invalid, cashback.NotFound:
+		return exitInvalid
+	case cashback.Locked:
+		return exitLocked
+	case cashback.DiskFailed:
+		return exitDiskFail
+	}
+	return exitFailed
+}
