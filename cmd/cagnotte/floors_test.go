@@ -29,13 +29,14 @@ var floors = map[string][]string{
 	"internal/store": {
 		"internal/cashback", "internal/reward", "internal/merchant", "internal/rank", "internal/earnings", "internal/account", "internal/schedule",
 	},
-	"index": {"internal/cashback", "internal/rank", "internal/merchant"},
+	"index":        {"internal/cashback", "internal/rank", "internal/merchant"},
+	"crawler/gate": {"internal/cashback"},
 	"crawler/fetch": {
 		"internal/cashback",
 	},
 	"crawler": {
 		"internal/cashback", "internal/reward", "internal/merchant", "internal/schedule",
-		"crawler/portal", "crawler/fetch", "crawler/definitions",
+		"crawler/portal", "crawler/fetch", "crawler/definitions", "crawler/gate",
 	},
 	"web": {
 		"internal/cashback", "internal/reward", "internal/merchant", "internal/rank", "internal/earnings", "internal/account", "internal/schedule",
@@ -44,7 +45,7 @@ var floors = map[string][]string{
 	"internal/portaltest": {"internal/cashback"},
 	"cmd/cagnotte": {
 		"internal/cashback", "internal/reward", "internal/merchant", "internal/rank", "internal/earnings", "internal/account", "internal/schedule",
-		"internal/store", "index", "crawler", "crawler/fetch", "crawler/portal", "crawler/definitions", "web", "internal/portaltest",
+		"internal/store", "index", "crawler", "crawler/fetch", "crawler/gate", "crawler/portal", "crawler/definitions", "web", "internal/portaltest",
 	},
 }
 

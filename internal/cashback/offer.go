@@ -84,6 +84,10 @@ type Snapshot struct {
 	Portal Portal  `json:"portal"`
 	Run    Run     `json:"run"`
 	Offers []Offer `json:"offers"`
+	// Pages and Pairs are the gate's evidence: what each page gave, and the offers
+	// that both a list and their own page stated.
+	Pages []PageStat   `json:"pages,omitempty"`
+	Pairs []ListDetail `json:"pairs,omitempty"`
 }
 
 // Change is one numbered line of the change feed.

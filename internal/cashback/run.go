@@ -69,8 +69,8 @@ type Run struct {
 	Removed int `json:"removed" cbor:"20,keyasint"`
 	Review  int `json:"review" cbor:"21,keyasint"`
 	// Verdict is the gate's word, with its rules' evidence.
-	Verdict  Verdict  `json:"verdict,omitempty" cbor:"22,keyasint,omitempty"`
-	Findings []string `json:"findings,omitempty" cbor:"23,keyasint,omitempty"`
+	Verdict  Verdict   `json:"verdict,omitempty" cbor:"22,keyasint,omitempty"`
+	Findings []Finding `json:"findings,omitempty" cbor:"23,keyasint,omitempty"`
 	// Notes are sentences for the operator: redirects seen, why it is partial.
 	Notes []string `json:"notes,omitempty" cbor:"24,keyasint,omitempty"`
 }
