@@ -98,9 +98,10 @@ type PortalHealth struct {
 	LastGoodAt time.Time `json:"last_good_at,omitzero" cbor:"6,keyasint,omitempty"`
 	// Baseline holds the profiles of the last healthy runs, oldest first.
 	Baseline []RunProfile `json:"baseline,omitempty" cbor:"7,keyasint,omitempty"`
-	// RecrawlAt is when an early second look is due; zero for none. At most one in
-	// six hours is asked for.
+	// RecrawlAt is when an early second look is due; zero for none. AskedAt is when
+	// one was last asked for: at most one in six hours.
 	RecrawlAt time.Time `json:"recrawl_at,omitzero" cbor:"8,keyasint,omitempty"`
+	AskedAt   time.Time `json:"asked_at,omitzero" cbor:"9,keyasint,omitempty"`
 }
 
 // Canary is a shop that the operator has pinned: it must be found within a
@@ -122,10 +123,9 @@ type Judgement struct {
 	Remove   []string `json:"remove,omitempty"`
 	Missing  []string `json:"missing,omitempty"`
 	Withheld []string `json:"withheld,omitempty"`
-	// Unverified are the keys of offers to be shown as such and left out of the
-	// ranking; Keep those whose last good value stays shown instead.
+	// Unverified are the keys of staged offers to be published with that status:
+	// shown as such and never ranked, until a second run agrees.
 	Unverified []string `json:"unverified,omitempty"`
-	Keep       []string `json:"keep,omitempty"`
 	// Health is the portal's memory after this run.
 	Health PortalHealth `json:"health"`
 }
