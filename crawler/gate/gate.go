@@ -198,7 +198,6 @@ type judge struct {
 	findings     []cashback.Finding
 	unverified   map[string]bool
 	failed       bool
-	dubious      []string // canaries that fail, by name
 
 	// What compare found, by key of the staged offer.
 	both                                      int

@@ -1,0 +1,201 @@
+package schedule
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+)
+
+func at(s string) time.Time {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func TestValidate(t *testing.T) {
+	for _, c := range []struct {
+		plan  Plan
+		field string // "" is valid
+	}{
+		{Plan{Every: 6 * time.Hour}, ""},
+		{Plan{Every: 6 * time.Hour, Window: "06:00-23:00", Zone: "Europe/Paris"}, ""},
+		{Plan{Every: 6 * time.Hour, Window: "22:00-02:00"}, ""},
+		{Plan{Cron: "0 6 * * *", Zone: "Europe/London"}, ""},
+		{Plan{Cron: "@daily"}, ""},
+		{Plan{}, "every"},
+		{Plan{Every: time.Minute}, "every"},
+		{Plan{Every: 60 * 24 * time.Hour}, "every"},
+		{Plan{Every: time.Hour, Cron: "0 6 * * *"}, "cron"},
+		{Plan{Cron: "* * * * *"}, "cron"},
+		{Plan{Cron: "0 25 * * *"}, "cron"},
+		{Plan{Cron: "0 0 30 2 *"}, "cron"},
+		{Plan{Cron: "CRON_TZ=UTC 0 6 * * *"}, "cron"},
+		{Plan{Every: time.Hour, Window: "6-23"}, "window"},
+		{Plan{Every: time.Hour, Window: "06:00-06:00"}, "window"},
+		{Plan{Every: time.Hour, Window: "06:00-25:00"}, "window"},
+		{Plan{Every: time.Hour, Zone: "Mars/Phobos"}, "zone"},
+		{Plan{Every: time.Hour, Zone: "../../etc/passwd"}, "zone"},
+	} {
+		err := c.plan.Validate()
+		if c.field == "" && err != nil || c.field != "" && (err == nil || cashback.KindOf(err) != cashback.Invalid || !strings.HasPrefix(err.Error(), c.field+": ")) {
+			t.Errorf("%+v: %v, want a fault of %q", c.plan, err, c.field)
+		}
+	}
+}
+
+// An interval keeps its phase, whatever the moment one asks at.
+func TestIntervalPhase(t *testing.T) {
+	p := Plan{Every: 6 * time.Hour}
+	first := p.Next("widilo-fr", at("2026-11-24T00:00:00Z"))
+	for i := range 20 {
+		after := first.Add(time.Duration(i) * 17 * time.Minute)
+		if got := p.Next("widilo-fr", after); got.Sub(first)%(6*time.Hour) != 0 || !got.After(after) || got.Sub(after) > 6*time.Hour {
+			t.Errorf("after %s: %s", after, got)
+		}
+	}
+	if p.Next("a", first).Equal(p.Next("b", first)) {
+		t.Error("two portals share a phase")
+	}
+}
+
+func TestWindow(t *testing.T) {
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		from, to := rapid.IntRange(0, 23).Draw(t, "from"), rapid.IntRange(0, 23).Draw(t, "to")
+		if from == to {
+			return
+		}
+		p := Plan{Every: time.Duration(rapid.IntRange(1, 48).Draw(t, "hours")) * time.Hour, Zone: "Europe/Paris",
+			Window: time.Date(0, 1, 1, from, 0, 0, 0, time.UTC).Format("15:04") + "-" + time.Date(0, 1, 1, to, 0, 0, 0, time.UTC).Format("15:04")}
+		after := time.Unix(int64(rapid.IntRange(1_700_000_000, 1_800_000_000).Draw(t, "at")), 0)
+		next := p.Next(rapid.StringMatching("[a-z]{3,8}").Draw(t, "portal"), after)
+		open, _ := within(next.In(paris), from*60, to*60)
+		if !open || !next.After(after) || next.Sub(after) > p.Every+25*time.Hour {
+			t.Fatalf("%+v after %s: %s (open %v)", p, after, next.In(paris), open)
+		}
+	})
+}
+
+// A run in the hour that spring skips is made at the moment it would have been;
+// autumn's second 02:30 is a run more, never one less.
+func TestDaylightSaving(t *testing.T) {
+	p := Plan{Cron: "30 2 * * *", Zone: "Europe/Paris"}
+	for _, c := range []struct{ after, want string }{
+		{"2026-03-28T02:00:00Z", "2026-03-29T01:30:00Z"}, // 02:30 doesn't exist on the 29th
+		{"2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z"},
+		{"2026-10-24T02:00:00Z", "2026-10-25T00:30:00Z"},
+		{"2026-10-25T01:30:00Z", "2026-10-26T01:30:00Z"},
+	} {
+		if got := p.Next("x", at(c.after)); !got.Equal(at(c.want)) {
+			t.Errorf("after %s: %s, want %s", c.after, got.Format(time.RFC3339), c.want)
+		}
+	}
+}
+
+func TestDue(t *testing.T) {
+	now := at("2026-11-24T12:00:00Z")
+	jobs := []Job{
+		{Portal: "late", Site: "a.fr", Next: now.Add(-time.Hour)},
+		{Portal: "later", Site: "a.fr", Next: now.Add(-2 * time.Hour)},
+		{Portal: "future", Site: "b.fr", Next: now.Add(time.Hour)},
+		{Portal: "paused", Site: "c.fr", Next: now.Add(-time.Hour), Paused: true},
+		{Portal: "asked", Site: "d.fr", Next: now.Add(time.Hour), Paused: true, Now: true},
+		{Portal: "waits", Site: "e.fr", Next: now.Add(-time.Hour), Backoff: now.Add(time.Minute)},
+		{Portal: "busy", Site: "f.fr", Lease: &Lease{}},
+		{Portal: "beside", Site: "f.fr", Next: now.Add(-time.Minute)},
+		{Portal: "last", Site: "g.fr", Next: now},
+	}
+	names := func(l Limits) (n []string) {
+		for _, j := range Due(jobs, now, l) {
+			n = append(n, j.Portal)
+		}
+		return n
+	}
+	l := Defaults()
+	if got, want := names(l), []string{"asked", "later", "last"}; !slices.Equal(got, want) {
+		t.Errorf("due %v, want %v", got, want)
+	}
+	l.Global = 2
+	if got, want := names(l), []string{"asked"}; !slices.Equal(got, want) {
+		t.Errorf("with one place left: %v, want %v", got, want)
+	}
+}
+
+func TestFailuresBackOffAndBreak(t *testing.T) {
+	l := Defaults()
+	now := at("2026-11-24T12:00:00Z")
+	j := Job{Portal: "p", Plan: Plan{Every: 6 * time.Hour}}
+	var waits []time.Duration
+	for range 6 {
+		var err error
+		if j, err = j.Start(now, "me", "run", l); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := j.Start(now, "me", "run2", l); cashback.KindOf(err) != cashback.Conflict {
+			t.Fatalf("started twice: %v", err)
+		}
+		if j, err = j.Finish(now, "run", Result{Err: "unreachable"}, l); err != nil {
+			t.Fatal(err)
+		}
+		waits = append(waits, j.DueAt().Sub(now))
+		now = j.DueAt()
+	}
+	for i := 1; i < 4; i++ {
+		if waits[i] <= waits[i-1] {
+			t.Errorf("waits %v don't grow", waits)
+		}
+	}
+	if !j.Open || waits[5] != l.Probe {
+		t.Errorf("after six failures: open %v, wait %s", j.Open, waits[5])
+	}
+	j, _ = j.Start(now, "me", "run", l)
+	j, _ = j.Finish(now, "run", Result{}, l)
+	if j.Open || j.Failures != 0 || !j.Backoff.IsZero() {
+		t.Errorf("after a success: %+v", j)
+	}
+	j, _ = j.Start(now, "me", "run", l)
+	j, _ = j.Finish(now, "run", Result{RetryAfter: now.Add(20 * time.Hour)}, l)
+	if got := j.DueAt().Sub(now); got != 20*time.Hour {
+		t.Errorf("the site asked for 20 h, due in %s", got)
+	}
+	j, _ = j.Start(now, "me", "run", l)
+	j, _ = j.Finish(now, "run", Result{Again: now.Add(15 * time.Minute)}, l)
+	if got := j.DueAt().Sub(now); got != 15*time.Minute {
+		t.Errorf("the gate asked for 15 min, due in %s", got)
+	}
+	if _, err := j.Finish(now, "run", Result{}, l); cashback.KindOf(err) != cashback.Conflict {
+		t.Errorf("finished without a lease: %v", err)
+	}
+}
+
+func FuzzPlan(f *testing.F) {
+	f.Add("0 6 * * *", "06:00-23:00", "Europe/Paris")
+	f.Add("@every 1h", "23:00-01:00", "UTC")
+	f.Fuzz(func(t *testing.T, cron, window, zone string) {
+		p := Plan{Cron: cron, Window: window, Zone: zone}
+		if p.Validate() != nil {
+			return
+		}
+		now := at("2026-03-29T00:59:00Z")
+		for range 5 {
+			next := p.Next("p", now)
+			if next.IsZero() {
+				return // a window that the expression never meets
+			}
+			if !next.After(now) {
+				t.Fatalf("%+v: %s is not after %s", p, next, now)
+			}
+			now = next
+		}
+	})
+}
