@@ -62,6 +62,7 @@ type page struct {
 	Faults         []Fault
 	Fault          Fault
 	ListPath       string
+	Help           []string
 }
 
 type section struct{ Key, Word, Link string }
@@ -85,6 +86,9 @@ func (p *DemoPortal) build() (err error) {
 	})
 	p.mux.HandleFunc("/logos/{file}", p.logo)
 	p.mux.HandleFunc("/{$}", p.home)
+	p.mux.HandleFunc("/help", func(w http.ResponseWriter, r *http.Request) {
+		p.render(w, "help.html", page{Title: map[bool]string{true: "Comment ça marche", false: "How it works"}[p.spec.french], Help: p.spec.help})
+	})
 	p.mux.HandleFunc("/"+p.spec.shopPath+"/{slug}", p.shopPage)
 	p.mux.HandleFunc("/"+p.spec.outPath+"/{id}", p.outPage)
 	p.spec.routes(p, p.mux)

@@ -18,6 +18,9 @@ type demoSpec struct {
 	market      cashback.Country
 	french      bool
 	technique   string // a sentence for its home page
+	// help are the sentences that its facts are read from (the definition names the
+	// page as their source, and a phrase to watch).
+	help []string
 	// largest marks the one portal of its market that lists what nobody else does.
 	largest    bool
 	coverage   float64 // share of the market's shops that it lists
@@ -46,6 +49,13 @@ func demoSpecs() []demoSpec {
 	return []demoSpec{
 		{
 			name: "tirelire", title: "Tirelire", market: "FR", french: true, listPath: "/boutiques",
+			help: []string{
+				"Le cashback est calculé sur le montant hors taxes et hors livraison.",
+				"Dès 20 € de gains : virement, quand vous le voulez. Dès 10 € : carte cadeau, avec 5 % de plus.",
+				"Un achat apparaît sous 3 jours et se valide en 60 jours environ.",
+				"Un achat oublié se réclame entre le 5e et le 60e jour.",
+				"Un compte inutilisé pendant 24 mois est fermé.",
+			},
 			technique: "One plain page holds the whole list; logos are lazy, previous rates are struck through.",
 			coverage:  .62, noneShare: .05, generosity: .95, countryWord: "FR",
 			percent: " %", upTo: "Jusqu'à ", none: "Pas de cashback", wasWord: "%s",
@@ -54,6 +64,13 @@ func demoSpecs() []demoSpec {
 		},
 		{
 			name: "cashmoi", title: "CashMoi", market: "FR", french: true, listPath: "/enseignes",
+			help: []string{
+				"Le cashback est calculé sur le montant TTC de la commande.",
+				"Versement le 5 de chaque mois dès 10 € : virement gratuit, PayPal (0,35 € de frais). Carte cadeau dès 5 €, avec 8 % de plus.",
+				"Un achat apparaît sous 2 jours et se valide en 75 jours environ.",
+				"Un achat oublié se réclame entre le 10e et le 90e jour.",
+				"Un compte inutilisé pendant 12 mois est fermé.",
+			},
 			technique: "A list in pages, and a page for each shop with its tiers and conditions.",
 			largest:   true, coverage: .66, noneShare: .02, generosity: 1, countryWord: "France",
 			percent: " %", upTo: "jusqu'à ", suffix: " de cashback", none: "Pas de cashback en ce moment", wasWord: "au lieu de %s",
@@ -62,6 +79,11 @@ func demoSpecs() []demoSpec {
 		},
 		{
 			name: "malin", title: "Malin", market: "FR", french: true, listPath: "/cashback",
+			help: []string{
+				"Versement chaque semaine : PayPal dès 5 €, virement dès 15 € (0,50 € de frais).",
+				"Un achat apparaît sous 4 jours et se valide en 50 jours environ.",
+				"Un achat oublié se réclame entre le 7e et le 45e jour.",
+			},
 			technique: "A Next.js page: 24 cards stand in the page, the whole list only in its pushed strings.",
 			coverage:  .5, noneShare: .05, generosity: 1.08, fine: true, countryWord: "FR",
 			percent: " %", upTo: "Jusqu'à ", none: "Sans cashback", wasWord: "%s",
@@ -70,6 +92,12 @@ func demoSpecs() []demoSpec {
 		},
 		{
 			name: "ristourne", title: "Ristourne Club", market: "FR", french: true, listPath: "/annuaire",
+			help: []string{
+				"Nos taux s'entendent hors TVA.",
+				"Virement à la demande dès 30 €.",
+				"Un achat apparaît sous 5 jours et se valide en 90 jours environ.",
+				"Inscription gratuite. Un compte inutilisé pendant 18 mois est fermé.",
+			},
 			technique: "A JSON interface with an offset and a total; the page itself is an empty shell.",
 			coverage:  .55, noneShare: .03, generosity: .92, countryWord: "FR",
 			percent: " %", upTo: "Jusqu'à ", none: "0 %", wasWord: "%s",
@@ -78,6 +106,10 @@ func demoSpecs() []demoSpec {
 		},
 		{
 			name: "bonpli", title: "Bonpli", market: "FR", french: true, listPath: "/offres",
+			help: []string{
+				"Versement quatre fois par an, les 15 février, mai, août et novembre, dès 5 € : virement, ou carte cadeau avec 3 % de plus.",
+				"Validation en 60 jours environ. Nous ne traitons pas les réclamations.",
+			},
 			technique: "Discount codes stand beside the cashback, with the same class: only the section tells them apart.",
 			coverage:  .42, noneShare: 0, generosity: .88, countryWord: "FR", prefix: "Code promo ",
 			percent: " %", upTo: "Jusqu'à ", suffix: " remboursés", none: "Pas de cashback", wasWord: "(était %s)", capWord: " (max. %s)",
@@ -86,6 +118,11 @@ func demoSpecs() []demoSpec {
 		},
 		{
 			name: "pousse-cause", title: "Pousse-Cause", market: "FR", french: true, listPath: "/partenaires",
+			help: []string{
+				"Vos gains vont à l'association de votre choix ; 90 % lui sont versés, 10 % couvrent nos frais.",
+				"Versement quatre fois par an, sans minimum.",
+				"Le montant de référence est hors taxes.",
+			},
 			technique: "An Angular page: its state is JSON, which holds the list as JSON in a string, under a hashed key. All of it goes to associations.",
 			coverage:  .34, noneShare: .02, generosity: .85, countryWord: "FR",
 			percent: "%", upTo: "Jusqu'à ", none: "", wasWord: "%s",
@@ -94,6 +131,11 @@ func demoSpecs() []demoSpec {
 		},
 		{
 			name: "point-carre", title: "Point Carré", market: "FR", french: true, listPath: "/boutiques",
+			help: []string{
+				"100 points valent 1 €. Les points portent sur le montant TTC.",
+				"Cartes cadeaux dès 1 000 points, avec 10 % de plus ; transfert de points dès 500 points.",
+				"Un achat apparaît sous 7 jours et se valide en 45 jours environ.",
+			},
 			technique: "The list comes as fragments, only to requests that say X-Requested-With; others get 200 and nothing. It pays in points.",
 			coverage:  .38, noneShare: 0, generosity: .97, points: 1, countryWord: "FR",
 			pointWord: "point", pointsWord: "points", perUnit: " par euro",
@@ -103,6 +145,11 @@ func demoSpecs() []demoSpec {
 		},
 		{
 			name: "fidelo", title: "Fidélo", market: "FR", french: true, listPath: "/rayon/fashion",
+			help: []string{
+				"Taux calculés hors taxes.",
+				"Versement en juin et en décembre : chèque dès 15 € (1,50 € de frais), virement dès 25 €.",
+				"Validation en 120 jours environ.",
+			},
 			technique: "A list for each kind of shop, in pages; a shop stands in its own kind and in the favourites.",
 			coverage:  .3, noneShare: .04, generosity: 1.04, countryWord: "FR",
 			percent: "%", upTo: "jusqu'à ", none: "Bons plans uniquement", wasWord: "au lieu de %s",
@@ -111,6 +158,12 @@ func demoSpecs() []demoSpec {
 		},
 		{
 			name: "pennywell", title: "Pennywell", market: "GB", listPath: "/stores/a",
+			help: []string{
+				"Cashback is paid on the price excluding VAT and delivery.",
+				"Withdraw whenever you like from £1: BACS or PayPal. Gift cards from £5 with 15% on top.",
+				"Purchases show within 7 days and are confirmed in 70 days or so.",
+				"Missing cashback can be claimed from day 7 to day 120.",
+			},
 			technique: "A page for each letter, linked by rel=next, and a page for each shop with its tiers.",
 			largest:   true, coverage: .66, noneShare: .03, generosity: 1, fine: true, countryWord: "UK",
 			percent: "%", upTo: "Up to ", suffix: " Cashback", none: "No cashback at the moment", wasWord: "was %s",
@@ -119,6 +172,12 @@ func demoSpecs() []demoSpec {
 		},
 		{
 			name: "backpenny", title: "Backpenny", market: "GB", listPath: "/retailers",
+			help: []string{
+				"Cashback is paid on the price including VAT.",
+				"Monthly by BACS from £10. Membership costs £5 a year, taken from your earnings.",
+				"Purchases show within 5 days and are confirmed in 60 days or so.",
+				"Missing cashback can be claimed from day 14 to day 90.",
+			},
 			technique: "A JSON interface with a cursor; each shop carries its tiers as numbers with a sign beside them.",
 			coverage:  .58, noneShare: .03, generosity: 1.05, countryWord: "UK",
 			percent: "%", upTo: "Up to ", none: "Coupons only", wasWord: "%s",
@@ -127,6 +186,11 @@ func demoSpecs() []demoSpec {
 		},
 		{
 			name: "thriftbird", title: "Thriftbird", market: "GB", listPath: "/category/fashion",
+			help: []string{
+				"Paid four times a year, on the 15th of February, May, August and November, if you have at least £5.01: PayPal or cheque.",
+				"New members get £10.",
+				"Purchases show within 3 days and are confirmed in 60 days or so.",
+			},
 			technique: "Lists by kind of shop under a menu that promotes shops of other kinds, with rates.",
 			coverage:  .48, noneShare: .02, generosity: .97, fine: true, countryWord: "UK",
 			percent: "%", upTo: "Up to ", none: "Coupons Only", wasWord: "was %s",
@@ -135,6 +199,11 @@ func demoSpecs() []demoSpec {
 		},
 		{
 			name: "kindbasket", title: "Kindbasket", market: "GB", listPath: "/shops",
+			help: []string{
+				"All of it goes to the charity you choose; 80% reaches it, 20% runs the site.",
+				"Paid monthly, no minimum.",
+				"Donations are worked out on the price excluding VAT.",
+			},
 			technique: "Hashed class names and style elements inside the links: names come from aria-label. All of it goes to charities.",
 			coverage:  .4, noneShare: .03, generosity: .82, countryWord: "UK",
 			percent: "%", upTo: "Up to ", suffix: " Cash Back", none: "No Cash Back", wasWord: "was %s",
@@ -143,6 +212,11 @@ func demoSpecs() []demoSpec {
 		},
 		{
 			name: "mileswise", title: "Mileswise", market: "GB", listPath: "/earn",
+			help: []string{
+				"A mile is worth about 0.8p. Miles are paid on the price including VAT.",
+				"Move miles to your frequent flyer account from the first mile; gift cards from £20.",
+				"Purchases show within 5 days and are confirmed in 45 days or so.",
+			},
 			technique: "One JSON answer with everything; a rate is made of prefix, value and unit. It pays in miles.",
 			coverage:  .36, noneShare: 0, generosity: .95, points: .8, countryWord: "UK",
 			pointWord: "mile", pointsWord: "miles", perUnit: "/£",
@@ -152,6 +226,12 @@ func demoSpecs() []demoSpec {
 		},
 		{
 			name: "copperjar", title: "Copperjar", market: "GB", listPath: "/browse",
+			help: []string{
+				"Cashback is paid on the price including VAT.",
+				"Withdraw whenever you like, no minimum: BACS, PayPal (25p fee), gift cards from £10 with 6% on top.",
+				"Purchases show within 2 days and are confirmed in 90 days or so.",
+				"Missing cashback can be claimed from day 21 to day 100.",
+			},
 			technique: "JSON with a map by id instead of a list, in numbered pages; the rate's words and its number are two fields.",
 			coverage:  .5, noneShare: .04, generosity: .98, countryWord: "UK",
 			percent: "%", upTo: "Up to ", none: "", wasWord: "was %s",

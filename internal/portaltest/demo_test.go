@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -433,5 +435,29 @@ func TestDemoFaults(t *testing.T) {
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusForbidden {
 		t.Errorf("another site may switch faults: %s", resp.Status)
+	}
+}
+
+// TestDemoHelp: each fact's phrase to watch stands on the page that the
+// definition names as its source.
+func TestDemoHelp(t *testing.T) {
+	at := monday
+	d := demo(t, 1, &at)
+	c := client(t, d)
+	for _, p := range d.Portals() {
+		definition, err := p.Definition()
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, page := get(t, c, p.Origin+"/help")
+		if resp.StatusCode != 200 || !strings.Contains(string(definition), p.Origin+"/help") {
+			t.Errorf("%s: %s", p.Name(), resp.Status)
+		}
+		page = html.UnescapeString(page)
+		for _, m := range regexp.MustCompile(`phrase: "([^"]+)"`).FindAllStringSubmatch(string(definition), -1) {
+			if !strings.Contains(page, m[1]) {
+				t.Errorf("%s: the help page lacks %q", p.Name(), m[1])
+			}
+		}
 	}
 }
