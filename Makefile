@@ -37,4 +37,4 @@ prove: ## the long random checks in full (hours); make test runs a small share
 	CAGNOTTE_PROVE=1 $(GO) test -timeout 12h -run 'Prove|Property' -v ./...
 
 gate-report: ## judge 2,000 simulated healthy crawls and 14 kinds of bad ones; prints the table of docs/gate.md
-	CAGNOTTE_GATE_REPORT=1 $(GO) test -timeout 1h -run GateReport ./crawler/gate
+	CAGNOTTE_GATE_REPORT=1 $(GO) test -timeout 1h -v -run GateReport ./crawler/gate

@@ -525,8 +525,9 @@ func (j *judge) ceiling(canariesAgree bool) {
 		if others := sameUnit(j.Others[s.Merchant], m.Unit); s.Merchant != 0 && len(others) > 0 && !high {
 			med, _ := robust(others)
 			high = float64(m.Value) > float64(factor)*med
-			if j.live[key] == nil && j.relative && float64(m.Value) > 2*med {
-				high = true // a newcomer has no past of its own to speak for it
+			// A newcomer has no past to speak for it: it isn't the best on one reading.
+			if j.live[key] == nil && j.relative && float64(m.Value) > slices.Max(others) {
+				high = true
 			}
 		}
 		if high {
