@@ -31,6 +31,9 @@ const (
 	FetchRefused      Outcome = "refused" // by our own policy: address, scheme, host
 	FetchUnreachable  Outcome = "unreachable"
 	FetchNotModified  Outcome = "not_modified"
+	// FetchPostponed: nothing was sent; the host's breaker is open, or the run's own
+	// bounds ended first.
+	FetchPostponed    Outcome = "postponed"
 	FetchWrongType    Outcome = "wrong_type"
 	PageUnparseable   Outcome = "unparseable"
 	PagePanicked      Outcome = "panicked"
