@@ -33,10 +33,10 @@ const (
 	FetchNotModified  Outcome = "not_modified"
 	// FetchPostponed: nothing was sent; the host's breaker is open, or the run's own
 	// bounds ended first.
-	FetchPostponed    Outcome = "postponed"
-	FetchWrongType    Outcome = "wrong_type"
-	PageUnparseable   Outcome = "unparseable"
-	PagePanicked      Outcome = "panicked"
+	FetchPostponed  Outcome = "postponed"
+	FetchWrongType  Outcome = "wrong_type"
+	PageUnparseable Outcome = "unparseable"
+	PagePanicked    Outcome = "panicked"
 )
 
 // Run is the report of one crawl of one portal: stored, logged, and printed.
