@@ -44,6 +44,7 @@ type world struct {
 
 // cli is the command line. Each verb's struct lives in the file of its name.
 type cli struct {
+	Reward  rewardCmd  `cmd:"" help:"Read reward texts."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
