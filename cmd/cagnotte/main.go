@@ -44,8 +44,9 @@ type world struct {
 
 // cli is the command line. Each verb's struct lives in the file of its name.
 type cli struct {
-	Reward  rewardCmd  `cmd:"" help:"Read reward texts."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Reward    rewardCmd    `cmd:"" help:"Read reward texts."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Merchants merchantsCmd `cmd:"" help:"Which entries are the same shop."`
 }
 
 func main() {
