@@ -41,8 +41,6 @@ func (c *clock) wait(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-func (c *clock) advance(d time.Duration) { _ = c.wait(context.Background(), d) }
-
 // rig is a transport on a clock of its own, with small limits.
 type rig struct {
 	*testing.T
@@ -149,5 +147,23 @@ func TestGet(t *testing.T) {
 	}
 	if c := run.Counts(); c.Requests != 2 {
 		t.Errorf("%+v", c)
+	}
+}
+
+// A redirect is a request like any other: its host must be the run's.
+func TestRedirectLeavesTheHosts(t *testing.T) {
+	elsewhere := site(t, "elsewhere", func(w http.ResponseWriter, r *http.Request) { page(w, "not for us") })
+	s := site(t, "mover", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/robots.txt" {
+			http.NotFound(w, r)
+			return
+		}
+		http.Redirect(w, r, elsewhere.URL("/"), http.StatusFound)
+	})
+	run := newRig(t, nil).open(Policy{Portal: "mover"}, s)
+	_, _, err := get(t, run, s.URL("/"))
+	wantOutcome(t, err, cashback.FetchRefused)
+	if asked := elsewhere.Paths(); len(asked) != 0 {
+		t.Errorf("the other host was asked for %v", asked)
 	}
 }

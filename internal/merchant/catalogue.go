@@ -162,7 +162,6 @@ type undo struct {
 	entries []was
 	next    cashback.MerchantID
 	events  int
-	slugs   []string
 	reviews map[Ref]*Review
 }
 

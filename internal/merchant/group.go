@@ -42,7 +42,6 @@ type group struct {
 	anchored bool
 	cluster  *cluster
 	mark     uint64 // of the walk that saw the group last
-	rank     []string
 }
 
 type siteCount struct {
