@@ -17,10 +17,16 @@ build: ## build the one binary into bin/
 test: ## run every test (TESTFLAGS=-v shows each)
 	$(GO) test -race -shuffle=on $(TESTFLAGS) ./...
 
-check: ## gofmt, vet, staticcheck
+generate: ## make the Go files of the templates
+	@for f in $$(find web -name '*.templ'); do $(GO) tool templ generate -f $$f >/dev/null || exit 1; done
+
+check: ## gofmt, vet, staticcheck, and that generated files are fresh
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "not gofmt'd: $$bad"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	@for f in $$(git ls-files 'web/*.templ'); do \
+	  $(GO) tool templ generate -stdout -f $$f 2>/dev/null | cmp -s - $${f%.templ}_templ.go || { echo "$$f has changed: make generate"; exit 1; }; \
+	done
 
 bench: ## speed and memory, each beside its baseline
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -1,0 +1,280 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/go-chi/chi/v5"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/web/locale"
+	"github.com/cagnotte/cagnotte/web/pages"
+)
+
+// endpoint decodes a request, decides, and says what to answer. It writes nothing:
+// the adapter renders the reply into a buffer and sends it whole, or sends the
+// error page instead.
+type endpoint func(v *visit) (*reply, error)
+
+// visit is one request on its way through the adapter.
+type visit struct {
+	ctx    context.Context
+	req    *http.Request
+	id     string
+	route  *Route
+	locale *locale.Locale
+	now    time.Time // the moment that the answer is about
+	state  state     // what the stored truth was when the request came
+	status int
+}
+
+// param is a part of the path.
+func (v *visit) param(name string) string { return chi.URLParam(v.req, name) }
+
+// reply is an answer before it is sent.
+type reply struct {
+	status int // 0 means 200
+	kind   string
+	body   []byte
+	header map[string]string
+}
+
+const (
+	kindHTML    = "text/html; charset=utf-8"
+	kindJSON    = "application/json"
+	kindText    = "text/plain; charset=utf-8"
+	kindProblem = "application/problem+json"
+)
+
+func html(ctx context.Context, c templ.Component) (*reply, error) {
+	var b bytes.Buffer
+	if err := c.Render(ctx, &b); err != nil {
+		return nil, err
+	}
+	return &reply{kind: kindHTML, body: b.Bytes()}, nil
+}
+
+func jsonOf(value any) (*reply, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(true) // a JSON answer opened as a page must not be one
+	if err := e.Encode(value); err != nil {
+		return nil, err
+	}
+	return &reply{kind: kindJSON, body: b.Bytes()}, nil
+}
+
+func text(s string) *reply { return &reply{kind: kindText, body: []byte(s)} }
+
+// seeOther sends the browser to an address of this server, or to a stored link.
+func seeOther(to string) *reply {
+	return &reply{status: http.StatusSeeOther, kind: kindText, header: map[string]string{"Location": to}}
+}
+
+// serve is the adapter: everything that holds for each route happens here.
+func (s *Server) serve(route Route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := visitOf(r)
+		v.route = &route
+		v.ctx, v.req = r.Context(), r // chi has added the path's parameters
+		if lang := v.param("lang"); lang != "" {
+			if l := s.locales.Get(lang); l != nil {
+				v.locale = l
+			}
+		}
+		if err := s.admit(w, v); err != nil {
+			s.fail(w, v, err)
+			return
+		}
+		if route.Cache == ByChange {
+			s.serveCached(w, v)
+			return
+		}
+		rep, err := s.run(v)
+		if err != nil {
+			s.fail(w, v, err)
+			return
+		}
+		s.send(w, v, rep)
+	}
+}
+
+// admit refuses what the route's line in the table doesn't allow.
+func (s *Server) admit(w http.ResponseWriter, v *visit) error {
+	r, route := v.req, v.route
+	switch route.Access {
+	case Operator:
+		if !direct(r) {
+			// Nobody else needs to know that there is something.
+			return fault{http.StatusNotFound, "error.not_found", nil}
+		}
+	}
+	if s.limited(w, v) {
+		return fault{http.StatusTooManyRequests, "error.too_many", nil}
+	}
+	if r.ContentLength > route.Body || r.ContentLength < 0 && route.Body == 0 {
+		return fault{http.StatusRequestEntityTooLarge, "error.too_large", nil}
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, route.Body)
+	return nil
+}
+
+// run calls the endpoint and turns its panic into an error.
+func (s *Server) run(v *visit) (rep *reply, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("a handler panicked", "route", v.route.Name(), "request", v.id, "panic", p, "stack", string(debug.Stack()))
+			rep, err = nil, cashback.Errorf(cashback.Internal, "the handler of %s panicked", v.route.Name())
+		}
+	}()
+	return v.route.answer(v)
+}
+
+// send writes a whole reply.
+func (s *Server) send(w http.ResponseWriter, v *visit, rep *reply) {
+	h := w.Header()
+	for k, val := range rep.header {
+		h.Set(k, val)
+	}
+	if v.route != nil && h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", v.route.Cache.header())
+	}
+	if rep.kind != "" && rep.status != http.StatusNotModified {
+		h.Set("Content-Type", rep.kind)
+		h.Set("Content-Length", strconv.Itoa(len(rep.body)))
+	}
+	v.status = rep.status
+	if v.status == 0 {
+		v.status = http.StatusOK
+	}
+	w.WriteHeader(v.status)
+	if v.req.Method != http.MethodHead && len(rep.body) > 0 {
+		// The client may be gone; there is nobody left to tell.
+		_, _ = w.Write(rep.body)
+	}
+}
+
+// fault is an error that HTTP itself knows, with the key of its sentence.
+type fault struct {
+	status int
+	key    string
+	args   []any
+}
+
+func (f fault) Error() string { return f.key }
+
+// badInput is a value that can't be accepted: which field it came in, and the key
+// of the sentence that says what is allowed.
+type badInput struct {
+	field string
+	key   string
+	args  []any
+}
+
+func (b badInput) Error() string { return b.field + ": " + b.key }
+
+// statuses is the one table from kinds of errors to HTTP.
+var statuses = map[cashback.Kind]struct {
+	status int
+	key    string
+}{
+	cashback.Internal:    {http.StatusInternalServerError, "error.internal"},
+	cashback.NotFound:    {http.StatusNotFound, "error.not_found"},
+	cashback.Invalid:     {http.StatusBadRequest, "error.invalid"},
+	cashback.Conflict:    {http.StatusConflict, "error.conflict"},
+	cashback.Forbidden:   {http.StatusForbidden, "error.forbidden"},
+	cashback.Unavailable: {http.StatusServiceUnavailable, "error.unavailable"},
+	cashback.Locked:      {http.StatusServiceUnavailable, "error.unavailable"},
+	cashback.DiskFailed:  {http.StatusServiceUnavailable, "error.unavailable"},
+}
+
+// problem is an error as RFC 9457 writes it, and as the error page shows it.
+type problem struct {
+	Type   string `json:"type" doc:"Always about:blank: the status says it all."`
+	Title  string `json:"title" doc:"The status in words."`
+	Status int    `json:"status" doc:"The HTTP status."`
+	Detail string `json:"detail" doc:"One sentence that says what is wrong, and what is allowed."`
+	Field  string `json:"field,omitempty" doc:"The parameter concerned."`
+	// Request is what the operator finds the event by in the log.
+	Request string `json:"request" doc:"The id of the request, for the operator's log."`
+}
+
+// problemOf is the one place where an error becomes something to show.
+func problemOf(err error, l *locale.Locale, id string) problem {
+	p := problem{Type: "about:blank", Request: id}
+	var f fault
+	var b badInput
+	var e *cashback.Error
+	switch {
+	case errors.As(err, &f):
+		p.Status, p.Detail = f.status, l.T(f.key, f.args...)
+	case errors.As(err, &b):
+		p.Status, p.Detail, p.Field = http.StatusBadRequest, l.T(b.key, append([]any{"Field", b.field}, b.args...)...), b.field
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		p.Status, p.Detail = http.StatusServiceUnavailable, l.T("error.unavailable")
+	default:
+		row := statuses[cashback.KindOf(err)]
+		p.Status, p.Detail = row.status, l.T(row.key)
+		if errors.As(err, &e) && e.Kind == cashback.Invalid {
+			// A sentence for the person who sent the input; it holds nothing of ours.
+			p.Detail, p.Field = e.Message, e.Place.Field
+		}
+	}
+	p.Title = http.StatusText(p.Status)
+	return p
+}
+
+// fail answers with the error page, or with problem+json where the route is the
+// API's. The details of an internal error go to the log only.
+func (s *Server) fail(w http.ResponseWriter, v *visit, err error) {
+	l := v.locale
+	api := isAPI(v.req.URL.Path)
+	if api {
+		l = s.locales.All()[0] // the API speaks English, whoever asks
+	}
+	p := problemOf(err, l, v.id)
+	name := "none"
+	if v.route != nil {
+		name = v.route.Name()
+	}
+	level := slog.LevelDebug
+	if p.Status >= 500 {
+		level = slog.LevelError
+	}
+	s.log.Log(v.req.Context(), level, "a request failed", "route", name, "status", p.Status, "request", v.id, "error", err)
+	var rep *reply
+	if api {
+		if rep, err = jsonOf(p); err == nil {
+			rep.kind = kindProblem
+		}
+	} else {
+		rep, err = html(v.req.Context(), pages.Error(s.chrome(v, ""), pages.Problem{
+			Status: p.Status, Title: l.T(titleKey(p.Status)), Detail: p.Detail, Request: p.Request,
+		}))
+	}
+	if err != nil {
+		rep = text(p.Title)
+	}
+	rep.status = p.Status
+	w.Header().Set("Cache-Control", NoStore.header())
+	s.send(w, v, rep)
+}
+
+// titleKey is the heading of the error page for a status.
+func titleKey(status int) string {
+	switch {
+	case status == http.StatusNotFound:
+		return "error.title.not_found"
+	case status >= 500:
+		return "error.title.server"
+	}
+	return "error.title.request"
+}

@@ -1,0 +1,70 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+)
+
+// measures are what /metrics shows of the server itself.
+type measures struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+}
+
+func newMeasures(r *prometheus.Registry) (*measures, error) {
+	if r == nil {
+		r = prometheus.NewRegistry()
+	}
+	m := &measures{
+		registry: r,
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cagnotte_http_requests_total", Help: "Requests by route and status.",
+		}, []string{"route", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "cagnotte_http_seconds", Help: "Time to answer, by route.",
+			Buckets: []float64{.0001, .0003, .001, .003, .01, .03, .1, .3, 1, 3},
+		}, []string{"route"}),
+	}
+	return m, errors.Join(r.Register(m.requests), r.Register(m.seconds))
+}
+
+// seen counts an answered request. A request without a route has the name "none",
+// so that nobody can make series by inventing addresses.
+func (m *measures) seen(v *visit, took time.Duration) {
+	name := "none"
+	if v.route != nil {
+		name = v.route.Pattern
+	}
+	m.requests.WithLabelValues(name, strconv.Itoa(v.status)).Inc()
+	m.seconds.WithLabelValues(name).Observe(took.Seconds())
+}
+
+func (s *Server) metricsPage(*visit) (*reply, error) {
+	families, err := s.measure.registry.Gather()
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	format := expfmt.NewFormat(expfmt.TypeTextPlain)
+	e := expfmt.NewEncoder(&b, format)
+	for _, f := range families {
+		if err := e.Encode(f); err != nil {
+			return nil, err
+		}
+	}
+	return &reply{kind: string(format), body: b.Bytes()}, nil
+}
+
+// healthz says that the process answers.
+func (s *Server) healthz(*visit) (*reply, error) { return text("ok\n"), nil }
+
+// robots keeps crawlers out of what has no end: searches, click-outs, the API.
+func (s *Server) robots(*visit) (*reply, error) {
+	return text("User-agent: *\nDisallow: /go/\nDisallow: /api/\nDisallow: /*/search\nDisallow: /*/suggest\n"), nil
+}

@@ -1,0 +1,277 @@
+// Package locale holds the words and the forms of numbers: the message catalogues
+// of each UI language, and the one formatter for money, rates, counts and dates.
+//
+// Its one invariant: a text that a person reads is made here, from a catalogue and
+// in one language, never by joining strings elsewhere. A test holds the catalogues
+// to the same keys and the same placeholders.
+package locale
+
+import (
+	"embed"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+	"github.com/bojanz/currency"
+	"github.com/nicksnyder/go-i18n/v2/i18n"
+	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+)
+
+//go:embed *.toml
+var catalogues embed.FS
+
+// Languages are the UI languages, the fallback first. Each has a catalogue.
+var languages = []string{"en", "fr"}
+
+// Set holds every UI language.
+type Set struct {
+	all     []*Locale
+	matcher language.Matcher
+}
+
+// Locale is one UI language: its words and its forms.
+type Locale struct {
+	// Lang is the language's code, as it stands in addresses: "fr".
+	Lang string
+
+	words     *i18n.Localizer
+	money     *currency.Formatter
+	signed    *currency.Formatter
+	plain     *currency.Formatter
+	countries display.Namer
+	tongues   display.Namer
+	self      string
+	zone      *time.Location
+}
+
+// Load reads the embedded catalogues. Times are shown in zone (UTC if nil).
+func Load(zone *time.Location) (*Set, error) {
+	if zone == nil {
+		zone = time.UTC
+	}
+	bundle := i18n.NewBundle(language.English)
+	bundle.RegisterUnmarshalFunc("toml", toml.Unmarshal)
+	var s Set
+	var tags []language.Tag
+	for _, lang := range languages {
+		if _, err := bundle.LoadMessageFileFS(catalogues, lang+".toml"); err != nil {
+			return nil, fmt.Errorf("read the catalogue %s: %w", lang, err)
+		}
+		tag, err := language.Parse(lang)
+		if err != nil {
+			return nil, fmt.Errorf("read the catalogue %s: %w", lang, err)
+		}
+		tags = append(tags, tag)
+		l := &Locale{
+			Lang:      lang,
+			words:     i18n.NewLocalizer(bundle, lang),
+			money:     currency.NewFormatter(currency.NewLocale(lang)),
+			signed:    currency.NewFormatter(currency.NewLocale(lang)),
+			plain:     currency.NewFormatter(currency.NewLocale(lang)),
+			countries: display.Regions(tag),
+			tongues:   display.Languages(tag),
+			self:      display.Self.Name(tag),
+			zone:      zone,
+		}
+		l.signed.AddPlusSign = true
+		l.plain.CurrencyDisplay = currency.DisplayNone
+		l.plain.MinDigits = 0
+		s.all = append(s.all, l)
+	}
+	s.matcher = language.NewMatcher(tags)
+	return &s, nil
+}
+
+// All lists the languages, the fallback first.
+func (s *Set) All() []*Locale { return s.all }
+
+// Get returns the language of that code, or nil.
+func (s *Set) Get(lang string) *Locale {
+	for _, l := range s.all {
+		if l.Lang == lang {
+			return l
+		}
+	}
+	return nil
+}
+
+// Negotiate picks the language that an Accept-Language header asks for, or the
+// fallback.
+func (s *Set) Negotiate(accept string) *Locale {
+	const most = 200 // a header longer than any browser's is not worth the parsing
+	if len(accept) > most {
+		return s.all[0]
+	}
+	tags, _, err := language.ParseAcceptLanguage(accept)
+	if err != nil || len(tags) == 0 {
+		return s.all[0]
+	}
+	_, i, confidence := s.matcher.Match(tags...)
+	if confidence == language.No {
+		return s.all[0]
+	}
+	return s.all[i]
+}
+
+// Self is the language's name in itself: "français".
+func (l *Locale) Self() string { return l.self }
+
+// T is the message of key; args are pairs of placeholder and value. A key that the
+// catalogue lacks comes back in brackets, which a test makes impossible.
+func (l *Locale) T(key string, args ...any) string {
+	s, err := l.words.Localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: pairs(args)})
+	if err != nil {
+		return "[" + key + "]"
+	}
+	return s
+}
+
+// Has reports whether the catalogue has the key: for words that name data, such as
+// a category that a portal invented, which have no translation.
+func (l *Locale) Has(key string) bool {
+	_, err := l.words.Localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: 2})
+	return err == nil
+}
+
+// Count is the message of key in the plural form for n; the placeholder Count is n
+// in the language's digits.
+func (l *Locale) Count(key string, n int, args ...any) string {
+	data := pairs(args)
+	data["Count"] = l.Int(n)
+	form := n
+	if form >= 1_000_000 {
+		form = 2 // French has a form of its own for whole millions; its text is the same here
+	}
+	s, err := l.words.Localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: data, PluralCount: form})
+	if err != nil {
+		return "[" + key + "]"
+	}
+	return s
+}
+
+func pairs(args []any) map[string]any {
+	m := make(map[string]any, len(args)/2+1)
+	for i := 0; i+1 < len(args); i += 2 {
+		m[fmt.Sprint(args[i])] = args[i+1]
+	}
+	return m
+}
+
+// Money is an amount with its currency's sign, at its currency's decimals.
+func (l *Locale) Money(m cashback.Money) string { return l.amount(l.money, m) }
+
+// Change is an amount with its sign, plus or minus.
+func (l *Locale) Change(m cashback.Money) string { return l.amount(l.signed, m) }
+
+func (l *Locale) amount(f *currency.Formatter, m cashback.Money) string {
+	a, err := currency.NewAmount(m.Decimal().String(), string(m.Currency))
+	if err != nil { // not an ISO currency: nothing can be said about its form
+		return m.String()
+	}
+	return f.Format(a)
+}
+
+// Decimal is a number with all its decimals, and no zeros behind them.
+func (l *Locale) Decimal(d cashback.Decimal) string {
+	a, err := currency.NewAmount(d.Trim(0).String(), "EUR") // the currency isn't shown
+	if err != nil {
+		return d.String()
+	}
+	return l.plain.Format(a)
+}
+
+// Input is a number as a form field holds it: the language's decimal sign, no
+// grouping.
+func (l *Locale) Input(m cashback.Money) string {
+	s := m.Decimal().Trim(0).String()
+	if l.Lang == "fr" {
+		s = strings.Replace(s, ".", ",", 1)
+	}
+	return s
+}
+
+// Int is a count.
+func (l *Locale) Int(n int) string {
+	if n >= 0 && n < 1000 {
+		return strconv.Itoa(n)
+	}
+	a, err := currency.NewAmountFromInt64(int64(n), "JPY") // no minor unit; not shown
+	if err != nil {
+		return strconv.Itoa(n)
+	}
+	return l.plain.Format(a)
+}
+
+// Percent is a rate in points of a hundred: 6.5 is "6.5%" or "6,5 %".
+func (l *Locale) Percent(d cashback.Decimal) string {
+	return l.T("form.percent", "Number", l.Decimal(d))
+}
+
+// Date is a day with its month in words.
+func (l *Locale) Date(t time.Time) string {
+	t = t.In(l.zone)
+	return l.T("form.date", "Day", strconv.Itoa(t.Day()), "Month", l.month(t), "Year", strconv.Itoa(t.Year()))
+}
+
+// Clock is a time of the day.
+func (l *Locale) Clock(t time.Time) string { return t.In(l.zone).Format("15:04") }
+
+// Moment is a day and its time.
+func (l *Locale) Moment(t time.Time) string {
+	return l.T("form.moment", "Date", l.Date(t), "Time", l.Clock(t))
+}
+
+// When is a moment as somebody says it on the day now: the time alone if it is the
+// same day.
+func (l *Locale) When(t, now time.Time) string {
+	a, b := t.In(l.zone), now.In(l.zone)
+	if a.YearDay() == b.YearDay() && a.Year() == b.Year() {
+		return l.T("form.today", "Time", l.Clock(t))
+	}
+	return l.Moment(t)
+}
+
+// AsOf is a fact's date as its source gives it: a day, a month or a year
+// (cashback.Origin).
+func (l *Locale) AsOf(s string) string {
+	if t, err := time.Parse("2006-01-02", s); err == nil {
+		return l.T("form.date", "Day", strconv.Itoa(t.Day()), "Month", l.month(t), "Year", strconv.Itoa(t.Year()))
+	}
+	if t, err := time.Parse("2006-01", s); err == nil {
+		return l.T("form.month", "Month", l.month(t), "Year", strconv.Itoa(t.Year()))
+	}
+	return s
+}
+
+func (l *Locale) month(t time.Time) string {
+	return l.T("month." + strconv.Itoa(int(t.Month())))
+}
+
+// Country is a country's name.
+func (l *Locale) Country(c cashback.Country) string {
+	r, err := language.ParseRegion(string(c))
+	if err != nil {
+		return string(c)
+	}
+	if n := l.countries.Name(r); n != "" {
+		return n
+	}
+	return string(c)
+}
+
+// Language is a language's name.
+func (l *Locale) Language(code string) string {
+	t, err := language.Parse(code)
+	if err != nil {
+		return code
+	}
+	if n := l.tongues.Name(t); n != "" {
+		return n
+	}
+	return code
+}

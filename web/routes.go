@@ -1,0 +1,125 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Access says who may ask for a route.
+type Access uint8
+
+const (
+	accessUndeclared Access = iota
+	// Anybody needs no sign-in.
+	Anybody
+	// Operator is whoever runs the program: today, a request from the machine itself
+	// that no proxy has passed on.
+	Operator
+)
+
+// Cache says what browsers and proxies may keep of a route's answers, and whether
+// the server keeps them encoded.
+type Cache uint8
+
+const (
+	cacheUndeclared Cache = iota
+	// NoStore is for answers that hold for one moment or one asker.
+	NoStore
+	// ByChange is for what follows from the stored truth alone: it may be kept, but is
+	// asked for again each time, with the change number as its ETag. So a take-down
+	// works at once in every cache.
+	ByChange
+	// Immutable is for assets whose address holds their hash.
+	Immutable
+)
+
+// header is the Cache-Control of a policy.
+func (c Cache) header() string {
+	switch c {
+	case ByChange:
+		return "public, no-cache"
+	case Immutable:
+		return "public, max-age=31536000, immutable"
+	}
+	return "no-store"
+}
+
+// Rate is how many requests one client may send in a minute. Routes of one class
+// share a count.
+type Rate struct {
+	class     string
+	perMinute int
+}
+
+// The classes. A person clicks twice a second at most and types ten letters; a
+// consumer of the API that needs more than 20 a second runs its own server.
+var (
+	ratePages = Rate{"pages", 240}
+	rateFiles = Rate{"files", 1200}
+)
+
+// maxBody is what a route without a form accepts as a body: nothing.
+const maxBody = 0
+
+// Route is one line of the table: everything that must be decided about a route
+// before it can be served. A line that lacks a decision stops the start.
+type Route struct {
+	Method  string
+	Pattern string // chi's
+	Access  Access
+	Cache   Cache
+	Body    int64 // bytes; 0 refuses a body
+	Rate    Rate
+	answer  endpoint
+}
+
+// Name is how logs, metrics and tests call the route.
+func (r Route) Name() string { return r.Method + " " + r.Pattern }
+
+func (r Route) check() error {
+	switch {
+	case r.Method == "" || r.Pattern == "" || r.answer == nil:
+		return fmt.Errorf("route %q lacks a method, a pattern or a handler", r.Name())
+	case r.Access == accessUndeclared:
+		return fmt.Errorf("route %q doesn't say who may ask for it", r.Name())
+	case r.Cache == cacheUndeclared:
+		return fmt.Errorf("route %q doesn't say what may be cached", r.Name())
+	case r.Rate.perMinute <= 0:
+		return fmt.Errorf("route %q doesn't say how often it may be asked for", r.Name())
+	case r.Body < 0:
+		return fmt.Errorf("route %q accepts a body of %d bytes", r.Name(), r.Body)
+	case r.Cache == ByChange && r.Method != http.MethodGet:
+		return fmt.Errorf("route %q changes something and can't be cached", r.Name())
+	}
+	return nil
+}
+
+// The limits of a request, with their reasons in their comments.
+const (
+	// MaxURL is longer than any product link that a person pastes, and half of what
+	// proxies pass on.
+	MaxURL = 4096
+	// MaxHeader is all headers with the request line; browsers send under 4 KiB.
+	MaxHeader = 16 << 10
+	// A slow client is cut; our pages are small.
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 10 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+)
+
+// routes is the table. Pages have their language in the address; a shop's slug
+// holds its country, the other pages take ?country=.
+func (s *Server) routes() []Route {
+	get := http.MethodGet
+	return []Route{
+		{get, "/", Anybody, NoStore, maxBody, ratePages, s.front},
+		{get, "/{lang:fr|en}/how", Anybody, ByChange, maxBody, ratePages, s.howPage},
+		{get, "/assets/{name}", Anybody, Immutable, maxBody, rateFiles, s.asset},
+		{get, "/favicon.ico", Anybody, NoStore, maxBody, rateFiles, s.favicon},
+		{get, "/robots.txt", Anybody, NoStore, maxBody, rateFiles, s.robots},
+		{get, "/healthz", Anybody, NoStore, maxBody, rateFiles, s.healthz},
+		{get, "/metrics", Operator, NoStore, maxBody, rateFiles, s.metricsPage},
+	}
+}

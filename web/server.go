@@ -1,0 +1,228 @@
+// Package web serves the pages, the API under /api/v1 and what operators' tools ask
+// for: one table of routes, one adapter, one view value that is rendered as HTML or
+// as JSON.
+//
+// Its one invariant: an answer is decided before anything is sent. A handler only
+// decodes, asks the store, the index and the ranking, and hands back a value; the
+// adapter renders it whole into memory or shows the one error page instead. What may
+// be asked, by whom, how often, and what may be cached stands in the table of
+// routes, and a route without a line doesn't start.
+package web
+
+import (
+	"context"
+	"encoding/hex"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/go-chi/httprate"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/web/locale"
+)
+
+// Config is what a server is made from. Everything that reaches outside is in it.
+type Config struct {
+	Now func() time.Time
+	// AsOf, where set, is the day that every answer is about, for looking at recorded
+	// data as of then; zero is the present.
+	AsOf time.Time
+	// Zone is what times are shown in; nil is UTC.
+	Zone   *time.Location
+	Logger *slog.Logger
+	// Random seeds the request ids.
+	Random io.Reader
+	// Version is the program's, shown at the foot of each page.
+	Version string
+	// DefaultCountry is whose shops are searched unless the address says otherwise.
+	DefaultCountry cashback.Country
+	// Hosts are the names that the server answers to beside localhost and its
+	// addresses.
+	Hosts []string
+	// TrustedProxies are the proxies whose X-Forwarded-For is believed. Empty: the
+	// connection's own address counts.
+	TrustedProxies []netip.Prefix
+	// Metrics is where the server's measures are registered; nil makes a registry.
+	Metrics *prometheus.Registry
+}
+
+// Server answers requests. It is safe for concurrent use and owns no goroutine.
+type Server struct {
+	Config
+	log      *slog.Logger
+	locales  *locale.Set
+	assets   *assets
+	build    string // of version and assets: part of each ETag
+	answers  *answers
+	flight   singleflight.Group
+	limiters map[string]*httprate.RateLimiter
+	measure  *measures
+	allowed  hosts
+	table    []Route
+	router   chi.Router
+	handler  http.Handler
+	instance string
+	requests atomic.Uint64
+}
+
+// New builds a server and its routes; it fails if a route isn't declared in full.
+func New(c Config) (*Server, error) {
+	s := &Server{Config: c, log: c.Logger, answers: newAnswers(maxAnswers)}
+	var err error
+	if s.locales, err = locale.Load(c.Zone); err != nil {
+		return nil, err
+	}
+	if s.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	s.build = hex.EncodeToString([]byte(c.Version)) + s.assets.all
+	seed := make([]byte, 6)
+	if _, err := io.ReadFull(c.Random, seed); err != nil {
+		return nil, cashback.Errorf(cashback.Internal, "read randomness for request ids: %w", err)
+	}
+	s.instance = hex.EncodeToString(seed)
+	s.allowed = slices.Clone(loopbackHosts)
+	for _, h := range c.Hosts {
+		s.allowed = append(s.allowed, strings.ToLower(h))
+	}
+	if s.measure, err = newMeasures(c.Metrics); err != nil {
+		return nil, err
+	}
+	s.table = s.routes()
+	s.limiters = map[string]*httprate.RateLimiter{}
+	r := chi.NewRouter()
+	r.Use(middleware.GetHead)
+	for _, route := range s.table {
+		if err := route.check(); err != nil {
+			return nil, cashback.Errorf(cashback.Internal, "start the web server: %w", err)
+		}
+		if s.limiters[route.Rate.class] == nil {
+			s.limiters[route.Rate.class] = httprate.NewRateLimiter(route.Rate.perMinute, time.Minute,
+				httprate.WithResponseHeaders(httprate.ResponseHeaders{RetryAfter: "Retry-After"}))
+		}
+		r.Method(route.Method, route.Pattern, s.serve(route))
+	}
+	r.NotFound(s.miss(fault{http.StatusNotFound, "error.not_found", nil}))
+	r.MethodNotAllowed(s.miss(fault{http.StatusMethodNotAllowed, "error.method", nil}))
+	s.router, s.handler = r, s.outer(r)
+	return s, nil
+}
+
+// Handler is the whole server as a handler.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// HTTP is a server with the limits that this package counts on; the caller listens
+// and shuts down.
+func (s *Server) HTTP() *http.Server {
+	return &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    MaxHeader,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+type visitKey struct{}
+
+// visitOf is the visit that outer began.
+func visitOf(r *http.Request) *visit {
+	v, _ := r.Context().Value(visitKey{}).(*visit)
+	return v
+}
+
+// outer is what happens before a route is known: the request gets its id, its
+// headers and its clock, and is refused where no route would take it.
+func (s *Server) outer(next http.Handler) http.Handler {
+	cross := http.NewCrossOriginProtection()
+	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := visitOf(r)
+		v.req = r
+		switch {
+		case !s.allowed.allows(r.Host):
+			s.fail(w, v, fault{http.StatusMisdirectedRequest, "error.host", nil})
+		case len(r.RequestURI) > MaxURL:
+			s.fail(w, v, fault{http.StatusRequestURITooLong, "error.url_long", []any{"Most", MaxURL}})
+		case cross.Check(r) != nil:
+			s.fail(w, v, fault{http.StatusForbidden, "error.cross_site", nil})
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+	var h http.Handler = inner
+	if len(s.TrustedProxies) > 0 {
+		trusted := make([]string, len(s.TrustedProxies))
+		for i, p := range s.TrustedProxies {
+			trusted[i] = p.String()
+		}
+		h = middleware.ClientIPFromXFF(trusted...)(h)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := s.Now()
+		v := &visit{id: s.instance + "-" + strconv.FormatUint(s.requests.Add(1), 36), now: start}
+		if !s.AsOf.IsZero() {
+			v.now = s.AsOf
+		}
+		v.locale = s.locales.Negotiate(r.Header.Get("Accept-Language"))
+		v.state = s.stateAt(s.change(), int64(cashback.DateOf(v.now)))
+		secure(w.Header())
+		w.Header().Set("X-Request-Id", v.id)
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
+		s.measure.seen(v, s.Now().Sub(start))
+	})
+}
+
+// miss answers what no route takes.
+func (s *Server) miss(f fault) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := visitOf(r)
+		v.req = r
+		if lang, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); s.locales.Get(lang) != nil {
+			v.locale = s.locales.Get(lang)
+		}
+		s.fail(w, v, f)
+	}
+}
+
+// limited counts a request of a client, and says whether it is one too many. What
+// comes from this machine isn't counted: it is the owner, or a proxy that nobody has
+// declared, and then a limit would stop everybody at once.
+func (s *Server) limited(w http.ResponseWriter, v *visit) bool {
+	client := peer(v.req)
+	if len(s.TrustedProxies) > 0 {
+		client = middleware.GetClientIPAddr(v.ctx)
+	}
+	if client.IsLoopback() {
+		return false
+	}
+	key := "unknown"
+	if client.IsValid() {
+		bits := 32
+		if client.Is6() {
+			bits = 64 // what one household gets
+		}
+		if p, err := client.Prefix(bits); err == nil {
+			key = p.String()
+		}
+	}
+	return s.limiters[v.route.Rate.class].OnLimit(w, v.req, key)
+}
+
+// change is the number of the last change of the stored truth.
+func (s *Server) change() uint64 { return 0 }
+
+// isAPI reports an address whose errors are problem+json.
+func isAPI(path string) bool { return strings.HasPrefix(path, "/api/") }

@@ -1,0 +1,278 @@
+package web
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/go-cmp/cmp"
+)
+
+// today is the day of every test.
+var today = time.Date(2026, 10, 3, 14, 20, 0, 0, time.UTC)
+
+// zeros is randomness that a test can repeat.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+func config() Config {
+	return Config{
+		Now:            func() time.Time { return today },
+		Logger:         slog.New(slog.DiscardHandler),
+		Random:         zeros{},
+		Version:        "test",
+		DefaultCountry: "FR",
+	}
+}
+
+// ask sends a request from another machine.
+func ask(h http.Handler, method, target string, change ...func(*http.Request)) *http.Response {
+	r := httptest.NewRequest(method, target, nil)
+	r.Host, r.RemoteAddr = "localhost:8080", "192.0.2.7:4711"
+	for _, f := range change {
+		f(r)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t testing.TB, r *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestTable holds what chi serves to the table, and each line to its declaration.
+func TestTable(t *testing.T) {
+	s := newServer(t)
+	declared := map[string]bool{}
+	for _, r := range s.table {
+		if declared[r.Name()] {
+			t.Errorf("%s stands twice", r.Name())
+		}
+		declared[r.Name()] = true
+	}
+	served := map[string]bool{}
+	err := chi.Walk(s.router, func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		served[method+" "+route] = true
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(declared, served); d != "" {
+		t.Errorf("the table and the router differ (-declared +served):\n%s", d)
+	}
+}
+
+func TestUndeclared(t *testing.T) {
+	whole := Route{"GET", "/x", Anybody, NoStore, 0, ratePages, func(*visit) (*reply, error) { return text(""), nil }}
+	if err := whole.check(); err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(*Route){
+		"method":      func(r *Route) { r.Method = "" },
+		"pattern":     func(r *Route) { r.Pattern = "" },
+		"access":      func(r *Route) { r.Access = 0 },
+		"cache":       func(r *Route) { r.Cache = 0 },
+		"body":        func(r *Route) { r.Body = -1 },
+		"rate":        func(r *Route) { r.Rate = Rate{} },
+		"handler":     func(r *Route) { r.answer = nil },
+		"cached POST": func(r *Route) { r.Method, r.Cache = "POST", ByChange },
+	} {
+		r := whole
+		spoil(&r)
+		if r.check() == nil {
+			t.Errorf("a route without %s was accepted", name)
+		}
+	}
+}
+
+// TestHeaders is the snapshot of what every route sends at every status: the same
+// protection on pages, API, assets, redirects and errors.
+func TestHeaders(t *testing.T) {
+	s := newServer(t)
+	always := map[string]string{
+		"Content-Security-Policy":      policy,
+		"Cross-Origin-Opener-Policy":   "same-origin",
+		"Cross-Origin-Resource-Policy": "same-origin",
+		"Permissions-Policy":           permissions,
+		"Referrer-Policy":              "same-origin",
+		"X-Content-Type-Options":       "nosniff",
+	}
+	for _, c := range headerCases(s) {
+		t.Run(c.name, func(t *testing.T) {
+			r := ask(s.Handler(), c.method, c.target, c.change...)
+			if r.StatusCode != c.status {
+				t.Errorf("status %d, want %d: %s", r.StatusCode, c.status, body(t, r))
+			}
+			for k, want := range always {
+				if got := r.Header.Values(k); len(got) != 1 || got[0] != want && k != "Referrer-Policy" {
+					t.Errorf("%s: %q, want %q", k, got, want)
+				}
+			}
+			if got := r.Header.Get("Referrer-Policy"); got != "same-origin" && !(c.leaves && got == "no-referrer") {
+				t.Errorf("Referrer-Policy: %q", got)
+			}
+			if r.Header.Get("X-Request-Id") == "" {
+				t.Error("no request id")
+			}
+			if got := r.Header.Get("Cache-Control"); got != c.cache {
+				t.Errorf("Cache-Control %q, want %q", got, c.cache)
+			}
+			if got := r.Header.Get("Content-Type"); got != c.kind {
+				t.Errorf("Content-Type %q, want %q", got, c.kind)
+			}
+			for _, k := range []string{"Server", "X-Powered-By", "Access-Control-Allow-Origin", "Set-Cookie"} {
+				if v := r.Header.Get(k); v != "" {
+					t.Errorf("%s: %q", k, v)
+				}
+			}
+		})
+	}
+}
+
+type headerCase struct {
+	name, method, target string
+	status               int
+	cache, kind          string
+	leaves               bool // the answer leads to another site
+	change               []func(*http.Request)
+}
+
+func header(k, v string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(k, v) }
+}
+
+func local(r *http.Request) { r.RemoteAddr = "127.0.0.1:4711" }
+
+// headerCases has each route of the table once, and each status that the outer
+// layers give.
+func headerCases(s *Server) []headerCase {
+	const kept = "public, no-cache"
+	cases := []headerCase{
+		{name: "front", target: "/", status: 302, cache: "no-store", kind: kindText},
+		{name: "how", target: "/fr/how", status: 200, cache: kept, kind: kindHTML},
+		{name: "asset", target: s.assets.url("site.css"), status: 200, cache: "public, max-age=31536000, immutable", kind: "text/css; charset=utf-8"},
+		{name: "script", target: s.assets.url("ask.js"), status: 200, cache: "public, max-age=31536000, immutable", kind: "text/javascript; charset=utf-8"},
+		{name: "old asset", target: "/assets/site.000000000000.css", status: 404, cache: "no-store", kind: kindHTML},
+		{name: "favicon", target: "/favicon.ico", status: 303, cache: "no-store", kind: kindText},
+		{name: "robots", target: "/robots.txt", status: 200, cache: "no-store", kind: kindText},
+		{name: "alive", target: "/healthz", status: 200, cache: "no-store", kind: kindText},
+		{name: "metrics from afar", target: "/metrics", status: 404, cache: "no-store", kind: kindHTML},
+		{name: "metrics through a proxy", target: "/metrics", status: 404, cache: "no-store", kind: kindHTML, change: []func(*http.Request){local, header("X-Forwarded-For", "192.0.2.1")}},
+		{name: "metrics", target: "/metrics", status: 200, cache: "no-store", kind: "text/plain; version=0.0.4; charset=utf-8", change: []func(*http.Request){local}},
+
+		{name: "not modified", target: "/fr/how", status: 304, cache: kept, change: []func(*http.Request){header("If-None-Match", `W/"x", `+s.stateAt(s.change(), 20729).etag)}},
+		{name: "HEAD", method: "HEAD", target: "/fr/how", status: 200, cache: kept, kind: kindHTML},
+		{name: "no such page", target: "/fr/nothing", status: 404, cache: "no-store", kind: kindHTML},
+		{name: "no such language", target: "/xx/how", status: 404, cache: "no-store", kind: kindHTML},
+		{name: "no such endpoint", target: "/api/v1/nothing", status: 404, cache: "no-store", kind: kindProblem},
+		{name: "method", method: "DELETE", target: "/fr/how", status: 405, cache: "no-store", kind: kindHTML},
+		{name: "odd method", method: "BREW", target: "/fr/how", status: 405, cache: "no-store", kind: kindHTML},
+		{name: "parameter", target: "/fr/how?x=1", status: 400, cache: "no-store", kind: kindHTML},
+		{name: "query", target: "/fr/how?a=%zz", status: 400, cache: "no-store", kind: kindHTML},
+		{name: "host", target: "/fr/how", status: 421, cache: "no-store", kind: kindHTML, change: []func(*http.Request){func(r *http.Request) { r.Host = "evil.test" }}},
+		{name: "url", target: "/fr/how?x=" + strings.Repeat("a", MaxURL), status: 414, cache: "no-store", kind: kindHTML},
+		{name: "cross-site", method: "POST", target: "/fr/how", status: 403, cache: "no-store", kind: kindHTML, change: []func(*http.Request){header("Sec-Fetch-Site", "cross-site")}},
+		{name: "body", target: "/fr/how", status: 413, cache: "no-store", kind: kindHTML, change: []func(*http.Request){func(r *http.Request) {
+			r.Body, r.ContentLength = io.NopCloser(strings.NewReader("x")), 1
+		}}},
+	}
+	for i := range cases {
+		if cases[i].method == "" {
+			cases[i].method = http.MethodGet
+		}
+	}
+	return cases
+}
+
+// TestHeaderCasesCoverTable: a new route without a line in the snapshot fails.
+func TestHeaderCasesCoverTable(t *testing.T) {
+	s := newServer(t)
+	seen := map[string]bool{}
+	for _, c := range headerCases(s) {
+		path, _, _ := strings.Cut(c.target, "?")
+		rc := chi.NewRouteContext()
+		if c.status < 400 && s.router.Match(rc, c.method, path) {
+			seen[rc.RoutePattern()] = true
+		}
+	}
+	for _, r := range s.table {
+		if !seen[r.Pattern] {
+			t.Errorf("the header snapshot has no line for %s", r.Name())
+		}
+	}
+}
+
+func TestRateLimit(t *testing.T) {
+	s := newServer(t)
+	refused := 0
+	for range ratePages.perMinute + 5 {
+		if r := ask(s.Handler(), "GET", "/fr/how"); r.StatusCode == http.StatusTooManyRequests {
+			refused++
+			if r.Header.Get("Retry-After") == "" || r.Header.Get("X-Content-Type-Options") == "" {
+				t.Fatalf("a refusal lacks headers: %v", r.Header)
+			}
+		}
+	}
+	// A window may end meanwhile; it starts again then.
+	if refused == 0 {
+		t.Error("nobody was refused")
+	}
+	if r := ask(s.Handler(), "GET", "/fr/how", func(r *http.Request) { r.RemoteAddr = "192.0.2.8:1" }); r.StatusCode != 200 {
+		t.Errorf("another client got %d", r.StatusCode)
+	}
+	for range ratePages.perMinute + 5 {
+		if r := ask(s.Handler(), "GET", "/fr/how", local); r.StatusCode != 200 {
+			t.Fatalf("the machine itself got %d", r.StatusCode)
+		}
+	}
+}
+
+// TestForwarded: what a client claims about its address is believed from a declared
+// proxy only.
+func TestForwarded(t *testing.T) {
+	s := newServer(t)
+	for i := range ratePages.perMinute + 5 {
+		r := ask(s.Handler(), "GET", "/fr/how", header("X-Forwarded-For", "203.0.113."+string(rune('0'+i%10))))
+		if r.StatusCode == http.StatusTooManyRequests {
+			return
+		}
+	}
+	t.Error("a client that invents addresses was never refused")
+}
+
+// TestPanic: a handler that panics gives the error page with a request id, the log
+// has the stack, and the answer has nothing of it.
+func TestPanic(t *testing.T) {
+	var log bytes.Buffer
+	c := testConfig(t)
+	c.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cache := range []Cache{NoStore, ByChange} {
+		h := s.outer(s.serve(Route{"GET", "/boom", Anybody, cache, 0, ratePages, func(*visit) (*reply, error) { panic("secret /etc/path") }}))
+		r := ask(h, "GET", "/boom")
+		got := body(t, r)
+		if r.StatusCode != 500 || strings.Contains(got, "secret") || strings.Contains(got, ".go") || !strings.Contains(got, r.Header.Get("X-Request-Id")) {
+			t.Errorf("status %d: %s", r.StatusCode, got)
+		}
+	}
+	if !strings.Contains(log.String(), "secret") || strings.Count(log.String(), "\n") != 4 {
+		t.Errorf("the log is not two lines a panic: %s", log.String())
+	}
+}
