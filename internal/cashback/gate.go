@@ -108,8 +108,8 @@ type PortalHealth struct {
 // plausible range, or, where Absent, must not be found at all.
 type Canary struct {
 	Merchant string      `json:"merchant" cbor:"1,keyasint"`
-	Low      NullDecimal `json:"low,omitzero" cbor:"2,keyasint"`
-	High     NullDecimal `json:"high,omitzero" cbor:"3,keyasint"`
+	Low      NullDecimal `json:"low,omitzero" cbor:"2,keyasint,omitzero"`
+	High     NullDecimal `json:"high,omitzero" cbor:"3,keyasint,omitzero"`
 	Absent   bool        `json:"absent,omitempty" cbor:"4,keyasint,omitempty"`
 }
 

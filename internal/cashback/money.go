@@ -12,8 +12,38 @@ import (
 // way to minor units.
 type Decimal = decimal.Decimal
 
-// NullDecimal is a Decimal that can be absent.
-type NullDecimal = decimal.NullDecimal
+// NullDecimal is a Decimal that can be absent. It is written as null in JSON, and
+// as an empty string of bytes in binary forms.
+type NullDecimal struct {
+	Decimal Decimal
+	Valid   bool
+}
+
+// MarshalJSON writes the decimal, or null.
+func (n NullDecimal) MarshalJSON() ([]byte, error) { return decimal.NullDecimal(n).MarshalJSON() }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (n *NullDecimal) UnmarshalJSON(b []byte) error {
+	return (*decimal.NullDecimal)(n).UnmarshalJSON(b)
+}
+
+// MarshalBinary writes the decimal's digits, or nothing.
+func (n NullDecimal) MarshalBinary() ([]byte, error) {
+	if !n.Valid {
+		return []byte{}, nil
+	}
+	return n.Decimal.MarshalBinary()
+}
+
+// UnmarshalBinary reads what MarshalBinary writes.
+func (n *NullDecimal) UnmarshalBinary(b []byte) error {
+	if len(b) == 0 {
+		*n = NullDecimal{}
+		return nil
+	}
+	n.Valid = true
+	return n.Decimal.UnmarshalBinary(b)
+}
 
 // Some makes a present NullDecimal.
 func Some(d Decimal) NullDecimal { return NullDecimal{Decimal: d, Valid: true} }

@@ -65,7 +65,7 @@ type Offer struct {
 	Merchant MerchantID  `json:"merchant,omitempty" cbor:"2,keyasint,omitempty"`
 	Kind     RewardKind  `json:"kind" cbor:"3,keyasint"`
 	Tiers    []Tier      `json:"tiers,omitempty" cbor:"4,keyasint,omitempty"`
-	Previous NullDecimal `json:"previous,omitzero" cbor:"5,keyasint"`
+	Previous NullDecimal `json:"previous,omitzero" cbor:"5,keyasint,omitzero"`
 	// PreviousText is the page's own text for the previous rate.
 	PreviousText   string      `json:"previous_text,omitempty" cbor:"6,keyasint,omitempty"`
 	ValidationDays int         `json:"validation_days,omitempty" cbor:"7,keyasint,omitempty"`
@@ -111,6 +111,9 @@ const (
 	OfferRemoved    ChangeKind = "offer_removed"
 	MerchantChanged ChangeKind = "merchant_changed"
 	PortalChanged   ChangeKind = "portal_changed"
+	// PortalChecked: a run was published; what it found unchanged is younger now,
+	// and the portal's health may have moved.
+	PortalChecked ChangeKind = "portal_checked"
 )
 
 // RatePoint is a rate as it was published from one moment to the next.
@@ -124,4 +127,6 @@ type RatePoint struct {
 	Status   OfferStatus `json:"status" cbor:"7,keyasint"`
 	Portal   string      `json:"portal" cbor:"8,keyasint"`
 	Merchant MerchantID  `json:"merchant" cbor:"9,keyasint"`
+	// Key is the entry's key within the portal, which may list a shop more than once.
+	Key string `json:"key,omitempty" cbor:"10,keyasint,omitempty"`
 }

@@ -45,7 +45,7 @@ type Origin struct {
 // RANKING.md counts like a poor value that somebody states.
 type Fact[T any] struct {
 	Value  T      `json:"value" cbor:"1,keyasint"`
-	Origin Origin `json:"origin,omitzero" cbor:"2,keyasint"`
+	Origin Origin `json:"origin,omitzero" cbor:"2,keyasint,omitzero"`
 }
 
 // VATBasis says whether a portal's rates count before or after VAT.
@@ -114,11 +114,11 @@ type Payout struct {
 type PayoutMethod struct {
 	Kind string `json:"kind" cbor:"1,keyasint"`
 	// Minimum is the threshold; absent means not stated, 0 means none.
-	Minimum   NullDecimal `json:"minimum,omitzero" cbor:"2,keyasint"`
-	Fee       Decimal     `json:"fee,omitzero" cbor:"3,keyasint"`
-	BonusRate Decimal     `json:"bonus_rate,omitzero" cbor:"4,keyasint"`
+	Minimum   NullDecimal `json:"minimum,omitzero" cbor:"2,keyasint,omitzero"`
+	Fee       Decimal     `json:"fee,omitzero" cbor:"3,keyasint,omitzero"`
+	BonusRate Decimal     `json:"bonus_rate,omitzero" cbor:"4,keyasint,omitzero"`
 	// Share is what reaches the association, for a donation; absent is unknown.
-	Share       NullDecimal `json:"share,omitzero" cbor:"5,keyasint"`
+	Share       NullDecimal `json:"share,omitzero" cbor:"5,keyasint,omitzero"`
 	Association string      `json:"association,omitempty" cbor:"6,keyasint,omitempty"`
 	Note        string      `json:"note,omitempty" cbor:"7,keyasint,omitempty"`
 }
@@ -135,5 +135,5 @@ type ClaimWindow struct {
 type Donation struct {
 	Possible     bool        `json:"possible" cbor:"1,keyasint"`
 	Associations []string    `json:"associations,omitempty" cbor:"2,keyasint,omitempty"`
-	Share        NullDecimal `json:"share,omitzero" cbor:"3,keyasint"`
+	Share        NullDecimal `json:"share,omitzero" cbor:"3,keyasint,omitzero"`
 }

@@ -51,17 +51,17 @@ type Component struct {
 	// A "from 2 %" without a top has Value and Min equal.
 	Value Decimal `json:"value" cbor:"2,keyasint"`
 	// Min is the bottom of a range, where the text states one.
-	Min NullDecimal `json:"min,omitzero" cbor:"3,keyasint"`
+	Min NullDecimal `json:"min,omitzero" cbor:"3,keyasint,omitzero"`
 	// Currency of a fixed amount, or of the unit that points are paid for. Empty
 	// where the text only has a bare sign that several currencies share.
 	Currency       Currency `json:"currency,omitempty" cbor:"4,keyasint,omitempty"`
 	PointsCurrency string   `json:"points_currency,omitempty" cbor:"5,keyasint,omitempty"`
 	// PerAmount is the unit that points are paid for, in major units; zero means 1.
-	PerAmount Decimal `json:"per_amount,omitzero" cbor:"6,keyasint"`
+	PerAmount Decimal `json:"per_amount,omitzero" cbor:"6,keyasint,omitzero"`
 	// PerUnit names a unit other than a purchase ("litre", "night"); the ranking
 	// treats such a component as without value.
 	PerUnit string `json:"per_unit,omitempty" cbor:"7,keyasint,omitempty"`
-	Span    Span   `json:"span,omitzero" cbor:"8,keyasint"`
+	Span    Span   `json:"span,omitzero" cbor:"8,keyasint,omitzero"`
 }
 
 // Tier is one alternative: its components add up, and its conditions say when it

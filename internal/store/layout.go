@@ -1,0 +1,145 @@
+package store
+
+import (
+	"encoding/binary"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+)
+
+// The data folder:
+//
+//	cagnotte.lock   who has the folder open: pid, address, since when (JSON)
+//	cagnotte.db     everything below
+//	pages.db        the cache of fetched pages; may be deleted at any time
+//	index/          Bleve's, a projection of cagnotte.db; may be deleted too
+const (
+	lockName  = "cagnotte.lock"
+	fileName  = "cagnotte.db"
+	freshName = "cagnotte.db.new" // the file while it is being created
+	cacheName = "pages.db"
+)
+
+// Buckets and keys. Numbers are big-endian, so that keys sort as they count. P is
+// a portal's number (2 bytes), E an entry's (4), M a merchant's (4), N a change's
+// (8), S a running number (8).
+//
+//	meta       name                 the schema's version, the counters
+//	portals    portal id            definition, operator's mode and facts, number P
+//	facts      P S                  who changed which facts when
+//	standing   P                    counts, last run, last complete run
+//	health     P                    the gate's memory
+//
+//	entries    P E                  what a portal lists, for ever; with its merchant
+//	offers     P E                  what it pays there now: reward, reading, status
+//	readings   P number             a page as last read: URL, time, hash, run
+//	history    E N                  the rate from change N on, or that it ended
+//	members    M P E                the entries of a merchant (nothing in the value)
+//
+//	merchants  M                    the merchant, or where it went; its founder
+//	slugs      slug                 M
+//	reviews    P E                  an entry that a person should look at
+//	events     S                    the operator's corrections of merchants
+//
+//	changes    N                    the change feed
+//	runs       P S                  run reports, the last Limits.Runs of each portal
+//	runids     run id               P S
+//	stages     P                    the run in progress
+//	staged     P page key           what its pages gave so far
+//	held       P                    a snapshot that the gate held back
+//
+//	jobs       portal id            the schedule
+//	hosts      registrable domain   what is owed to a host (opaque)
+//	audit      S                    what operators did
+//	damaged    bucket 0 key         records set aside, as they were
+//
+// An offer is three records, entry ← offer → reading, because they change at
+// different speeds: a re-crawl that finds nothing new rewrites only readings.
+//
+//	members M P E ──→ entries P E ──┐
+//	                  offers  P E ──┴─→ readings P page
+//	                  history   E N
+type bucket string
+
+const (
+	metaBucket      bucket = "meta"
+	portalsBucket   bucket = "portals"
+	factsBucket     bucket = "facts"
+	standingBucket  bucket = "standing"
+	healthBucket    bucket = "health"
+	entriesBucket   bucket = "entries"
+	offersBucket    bucket = "offers"
+	readingsBucket  bucket = "readings"
+	historyBucket   bucket = "history"
+	membersBucket   bucket = "members"
+	merchantsBucket bucket = "merchants"
+	slugsBucket     bucket = "slugs"
+	reviewsBucket   bucket = "reviews"
+	eventsBucket    bucket = "events"
+	changesBucket   bucket = "changes"
+	runsBucket      bucket = "runs"
+	runIDsBucket    bucket = "runids"
+	stagesBucket    bucket = "stages"
+	stagedBucket    bucket = "staged"
+	heldBucket      bucket = "held"
+	jobsBucket      bucket = "jobs"
+	hostsBucket     bucket = "hosts"
+	auditBucket     bucket = "audit"
+	damagedBucket   bucket = "damaged"
+)
+
+var buckets = []bucket{
+	metaBucket, portalsBucket, factsBucket, standingBucket, healthBucket,
+	entriesBucket, offersBucket, readingsBucket, historyBucket, membersBucket,
+	merchantsBucket, slugsBucket, reviewsBucket, eventsBucket,
+	changesBucket, runsBucket, runIDsBucket, stagesBucket, stagedBucket, heldBucket,
+	jobsBucket, hostsBucket, auditBucket, damagedBucket,
+}
+
+// appended are the buckets whose keys mostly arrive in order: their pages are
+// filled, not left half empty for what will never come between.
+var appended = map[bucket]bool{
+	entriesBucket: true, offersBucket: true, readingsBucket: true, historyBucket: true, changesBucket: true,
+	runsBucket: true, eventsBucket: true, auditBucket: true, factsBucket: true,
+}
+
+type (
+	portalNumber uint16
+	entryNumber  uint32
+	pageNumber   uint32
+)
+
+func (p portalNumber) key() []byte { return binary.BigEndian.AppendUint16(nil, uint16(p)) }
+
+// place is where an entry and its offer stand.
+type place struct {
+	portal portalNumber
+	entry  entryNumber
+}
+
+func (p place) key() []byte { return binary.BigEndian.AppendUint32(p.portal.key(), uint32(p.entry)) }
+
+func placeOf(key []byte) place {
+	return place{portalNumber(binary.BigEndian.Uint16(key)), entryNumber(binary.BigEndian.Uint32(key[2:]))}
+}
+
+func readingKey(p portalNumber, n pageNumber) []byte {
+	return binary.BigEndian.AppendUint32(p.key(), uint32(n))
+}
+
+func historyKey(e entryNumber, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(nil, uint32(e)), n)
+}
+
+func merchantKey(m cashback.MerchantID) []byte {
+	return binary.BigEndian.AppendUint32(nil, uint32(m))
+}
+
+func memberKey(m cashback.MerchantID, p place) []byte { return append(merchantKey(m), p.key()...) }
+
+func numberKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+func numberedKey(p portalNumber, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(p.key(), n)
+}
+
+func numberOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }

@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+)
+
+const schemaKey = "schema"
+
+type schemaRecord struct {
+	Version int   `cbor:"1,keyasint"`
+	Since   int64 `cbor:"2,keyasint"`
+}
+
+// migration brings the database from the version before to its own.
+type migration func(*tx) error
+
+// migrations in order; migrations[i] leads from version i+1 to i+2. Version 1 is
+// the first.
+var migrations []migration
+
+// migrate refuses what a newer program wrote and brings up what an older one wrote:
+// each step is one transaction, and the file as it was is kept beside it.
+func (s *Store) migrate(ctx context.Context, o Options) error {
+	var rec schemaRecord
+	complete := true
+	err := s.read(ctx, func(tx *tx) error {
+		if tx.bolt.Bucket([]byte(metaBucket)) == nil {
+			return cashback.Errorf(cashback.Invalid, "%s isn't a database of Cagnotte", filepath.Join(s.dir, fileName))
+		}
+		found, err := tx.get(metaBucket, []byte(schemaKey), &rec)
+		if err == nil && !found {
+			err = cashback.Errorf(cashback.DiskFailed, "the database in %s has lost its version", s.dir)
+		}
+		for _, b := range buckets {
+			complete = complete && tx.bolt.Bucket([]byte(b)) != nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if rec.Version > o.schema {
+		return cashback.Errorf(cashback.Invalid, "the data in %s has version %d, this program reads up to %d: use the newer program", s.dir, rec.Version, o.schema)
+	}
+	if rec.Version < o.schema {
+		if err := s.keep(fmt.Sprintf("%s.v%d", fileName, rec.Version)); err != nil {
+			return err
+		}
+	}
+	for v := rec.Version; v < o.schema; v++ {
+		s.logger.Info("bringing the database up", "from", v, "to", v+1)
+		err := s.write(ctx, func(tx *tx) error {
+			if err := tx.makeBuckets(); err != nil {
+				return err
+			}
+			if err := o.migrations[v-1](tx); err != nil {
+				return err
+			}
+			return tx.put(metaBucket, []byte(schemaKey), schemaRecord{Version: v + 1, Since: stamp(s.now())})
+		})
+		if err != nil {
+			return cashback.Errorf(cashback.KindOf(err), "bring the database from version %d to %d: %w", v, v+1, err)
+		}
+	}
+	if complete {
+		return nil
+	}
+	// A bucket that came later without a new version.
+	return s.write(ctx, func(tx *tx) error { return tx.makeBuckets() })
+}
+
+// keep writes the database as it is under another name in the folder.
+func (s *Store) keep(name string) error {
+	path := filepath.Join(s.dir, name)
+	err := s.db.View(func(t *bbolt.Tx) error { return t.CopyFile(path+".new", 0o600) })
+	if err == nil {
+		err = syncFile(path + ".new")
+	}
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err == nil {
+		err = syncFolder(s.dir)
+	}
+	if err != nil {
+		return diskError(err, "keep the old database as %s", path)
+	}
+	return nil
+}
+
+// The two metas of a bbolt file say which transaction was the last: at 16 bytes into
+// pages 0 and 1 stand magic, version, page size, flags, root, sequence, freelist,
+// high water mark, transaction and checksum.
+const (
+	metaOffset = 16
+	metaSize   = 64
+	metaTxid   = 48
+)
+
+// committed says whether the file names a transaction as done; true when in doubt.
+func (s *Store) committed(id int) bool {
+	f, err := os.Open(s.db.Path())
+	if err != nil {
+		return true
+	}
+	defer f.Close()
+	for page := range 2 {
+		b := make([]byte, metaSize)
+		if _, err := f.ReadAt(b, int64(page*s.page+metaOffset)); err != nil && !errors.Is(err, io.EOF) {
+			return true
+		}
+		if binary.NativeEndian.Uint64(b[metaTxid:]) >= uint64(id) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,501 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/merchant"
+)
+
+// Publication is a staged snapshot that may be shown, with everything that belongs
+// into the same transaction.
+type Publication struct {
+	Snapshot  cashback.Snapshot
+	Judgement cashback.Judgement
+	// Plan is what the snapshot's entries mean for the merchants. Where it names no
+	// merchant for an entry, the offer's own Merchant counts for a new entry, and a
+	// known one stays where it is.
+	Plan merchant.Plan
+	// By and Reason are the operator's who accepted a run that was held back.
+	By, Reason string
+}
+
+// Published is what a publication came to.
+type Published struct {
+	// Run is the report with Added, Changed and Removed filled.
+	Run cashback.Run
+	// LastChange is the number of its last change record.
+	LastChange uint64
+}
+
+// live is an offer in a publication: as it stands, and as it will.
+type live struct {
+	*held
+	rec    *offerRecord // nil before it is added
+	before *cashback.Offer
+	staged *cashback.Offer
+	page   string // the URL whose reading it takes its time from
+	own    *reading
+	missed int
+	remove bool
+}
+
+// Publish makes a judged snapshot what readers see. It is one transaction: offers,
+// history where a rate changed, removals, the run's report, the portal's health, the
+// merchants, the change records. The run's staged pages, and a held snapshot of the
+// portal, go with it. A snapshot that the gate holds back is refused: see Hold.
+//
+// An offer that was read before is left as it is when the staged reading is older.
+func (s *Store) Publish(ctx context.Context, p Publication) (out Published, err error) {
+	defer cashback.Wrap(&err, "publish run %s of %s", short(p.Snapshot.Run.ID), short(p.Snapshot.Portal.ID))
+	if p.Judgement.Verdict == cashback.Hold && p.By == "" {
+		return out, cashback.Errorf(cashback.Internal, "the gate holds this run back")
+	}
+	err = s.write(ctx, func(t *tx) error {
+		out = Published{}
+		return t.publish(&p, &out)
+	})
+	if err != nil {
+		return Published{}, err
+	}
+	return out, nil
+}
+
+func (t *tx) publish(p *Publication, out *Published) error {
+	portal, err := t.portal(p.Snapshot.Portal.ID)
+	if err != nil {
+		return err
+	}
+	count, err := t.counters()
+	if err != nil {
+		return err
+	}
+	first := count.Change
+	l := newLedger(t)
+	entries, err := l.whole(portal.Number)
+	if err != nil {
+		return err
+	}
+	b := &publication{t: t, portal: portal, count: count, now: t.store.now(), ledger: l, offers: map[place]*live{}}
+	if err := b.load(); err != nil {
+		return err
+	}
+	b.stage(p, entries)
+	moved, err := l.plan(&p.Plan)
+	if err != nil {
+		return err
+	}
+	for key, id := range p.Plan.Assign {
+		if h := entries[key]; h != nil && p.Plan.Portal == portal.Portal.ID {
+			h.now.Merchant = id
+		}
+	}
+	b.judge(&p.Judgement)
+	if err := b.readings(); err != nil {
+		return err
+	}
+	if err := l.save(); err != nil {
+		return err
+	}
+	run := p.Snapshot.Run
+	if err := b.write(&run); err != nil {
+		return err
+	}
+	// Offers of this portal have their own change records already.
+	moved = slices.DeleteFunc(moved, func(m movedOffer) bool { return m.at.portal == portal.Number })
+	if err := t.moves(moved); err != nil {
+		return err
+	}
+	run.Verdict, run.Findings = p.Judgement.Verdict, p.Judgement.Findings
+	if run.Review == 0 {
+		run.Review = len(p.Plan.Review)
+	}
+	if err := b.report(&run, p); err != nil {
+		return err
+	}
+	if err := t.change(changeRecord{Kind: cashback.PortalChecked, Portal: portal.Number}); err != nil {
+		return err
+	}
+	if err := t.trim(count.Change - first); err != nil {
+		return err
+	}
+	out.Run, out.LastChange = run, count.Change
+	return nil
+}
+
+type publication struct {
+	t      *tx
+	portal *portalRecord
+	count  *counters
+	now    time.Time
+	ledger *ledger
+	offers map[place]*live
+	pages  map[pageNumber]*pageRecord // as stored
+	byURL  map[string]pageNumber
+}
+
+// load reads the portal's offers and readings.
+func (b *publication) load() error {
+	b.pages, b.byURL = map[pageNumber]*pageRecord{}, map[string]pageNumber{}
+	err := eachOf(b.t, readingsBucket, b.portal.Number.key(), nil, func(key []byte, r *pageRecord) error {
+		n := pageNumber(placeOf(key).entry)
+		b.pages[n] = r
+		b.byURL[r.URL] = n
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return eachOf(b.t, offersBucket, b.portal.Number.key(), nil, func(key []byte, r *offerRecord) error {
+		at := placeOf(key)
+		h := b.ledger.entries[at]
+		page := b.pages[r.Page]
+		if h == nil || page == nil {
+			// Its entry or its page is lost, and with it what it was: it goes, and
+			// is added again if the portal still lists it.
+			_ = b.t.met(&DamagedError{string(offersBucket), clone(key), "a record that it belongs to is gone"})
+			return nil
+		}
+		v := &live{held: h, rec: r, page: page.URL, own: r.Own}
+		read := &page.reading
+		if r.Own != nil {
+			read = r.Own
+		}
+		before := r.offer(b.portal.Portal.ID, &h.was, page.URL, read)
+		v.before, v.missed = &before, r.MissedRuns
+		b.offers[at] = v
+		return nil
+	})
+}
+
+// stage lays the snapshot's offers over the live ones.
+func (b *publication) stage(p *Publication, entries map[string]*held) {
+	seen := map[string]bool{}
+	for i := range p.Snapshot.Offers {
+		o := &p.Snapshot.Offers[i]
+		if seen[o.Entry.Key] {
+			continue // a page's own repetition: the first counts
+		}
+		seen[o.Entry.Key] = true
+		h := entries[o.Entry.Key]
+		if h == nil {
+			b.count.Entry++
+			b.t.dirty = true
+			h = &held{at: place{b.portal.Number, entryNumber(b.count.Entry)}, now: entryRecordOf(o.Entry, o.Merchant)}
+			b.ledger.entries[h.at] = h
+			entries[o.Entry.Key] = h
+		}
+		v := b.offers[h.at]
+		if v == nil {
+			v = &live{held: h}
+			b.offers[h.at] = v
+		} else if older(o.Receipt.ReadAt, v.before.Receipt.ReadAt, b.now) {
+			v.missed = 0
+			continue
+		}
+		h.now = entryRecordOf(o.Entry, h.now.Merchant)
+		v.staged, v.missed = o, 0
+	}
+}
+
+// older says that a reading is older than the one that stands. One that stands in
+// the future was dated by a clock that was wrong, and counts for nothing.
+func older(staged, standing, now time.Time) bool {
+	return staged.Before(standing) && !standing.After(now)
+}
+
+// judge carries the gate's word over to the offers.
+func (b *publication) judge(j *cashback.Judgement) {
+	at := func(keys []string, f func(*live)) {
+		for _, key := range keys {
+			if h := b.ledger.byKey[b.portal.Number][key]; h != nil {
+				if v := b.offers[h.at]; v != nil {
+					f(v)
+				}
+			}
+		}
+	}
+	at(j.Remove, func(v *live) { v.remove = v.staged == nil })
+	missing := func(v *live) {
+		if v.staged == nil {
+			v.missed++
+		}
+	}
+	at(j.Missing, missing)
+	at(j.Withheld, missing)
+	at(j.Unverified, func(v *live) {
+		if v.staged != nil {
+			o := *v.staged
+			o.Status = cashback.Unverified
+			v.staged = &o
+		}
+	})
+}
+
+// readings decides what each page's reading is now, and which offers keep one of
+// their own: those that a later look at their page no longer found.
+func (b *publication) readings() error {
+	// The reading that most of a page's offers have.
+	type vote struct {
+		reading reading
+		count   int
+	}
+	votes := map[string][]vote{}
+	order := b.sorted()
+	for _, v := range order {
+		if v.staged == nil {
+			continue
+		}
+		url, r := v.staged.Receipt.URL, readingOf(v.staged.Receipt)
+		list := votes[url]
+		if i := slices.IndexFunc(list, func(x vote) bool { return x.reading.equal(&r) }); i >= 0 {
+			list[i].count++
+		} else {
+			votes[url] = append(list, vote{r, 1})
+		}
+	}
+	fresh := map[string]*reading{}
+	for url, list := range votes {
+		most := slices.MaxFunc(list, func(x, y vote) int { return x.count - y.count })
+		fresh[url] = &most.reading
+	}
+	used := map[string]bool{}
+	for _, v := range order {
+		if v.remove {
+			continue
+		}
+		if v.staged != nil {
+			v.page = v.staged.Receipt.URL
+			r := readingOf(v.staged.Receipt)
+			v.own = nil
+			if !fresh[v.page].equal(&r) {
+				v.own = &r
+			}
+		} else if n := fresh[v.page]; n != nil && v.own == nil {
+			r := readingOf(v.before.Receipt)
+			if !n.equal(&r) {
+				v.own = &r
+			}
+		}
+		used[v.page] = true
+	}
+	next := pageNumber(0)
+	for n := range b.pages {
+		next = max(next, n)
+	}
+	put := map[pageNumber]*pageRecord{}
+	for _, url := range sortedKeys(fresh) {
+		if !used[url] {
+			continue
+		}
+		n, known := b.byURL[url]
+		if !known {
+			next++
+			n = next
+			b.byURL[url] = n
+		} else if b.pages[n].equal(fresh[url]) {
+			continue
+		}
+		put[n] = &pageRecord{url, *fresh[url]}
+	}
+	for _, n := range sortedKeys(put) {
+		if err := b.t.put(readingsBucket, readingKey(b.portal.Number, n), put[n]); err != nil {
+			return err
+		}
+	}
+	for _, n := range sortedKeys(b.pages) {
+		if !used[b.pages[n].URL] {
+			if err := b.t.drop(readingsBucket, readingKey(b.portal.Number, n)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *publication) sorted() []*live {
+	out := make([]*live, 0, len(b.offers))
+	for _, v := range b.offers {
+		out = append(out, v)
+	}
+	slices.SortFunc(out, func(x, y *live) int { return bytes.Compare(x.at.key(), y.at.key()) })
+	return out
+}
+
+// write writes the offers, their history and their change records, and counts them.
+func (b *publication) write(run *cashback.Run) error {
+	run.Added, run.Changed, run.Removed = 0, 0, 0
+	var standing standingRecord
+	if _, err := b.t.get(standingBucket, b.portal.Number.key(), &standing); err != nil && !isDamaged(err) {
+		return err
+	}
+	standing.Offers, standing.WithRate = 0, 0
+	for _, v := range b.sorted() {
+		if err := b.offer(v, run); err != nil {
+			return err
+		}
+		if !v.remove {
+			standing.Offers++
+			o := v.before
+			if v.staged != nil {
+				o = v.staged
+			}
+			if o.Kind.Pays() {
+				standing.WithRate++
+			}
+		}
+	}
+	standing.Portal = b.portal.Portal.ID
+	standing.PublishedAt = stamp(b.now)
+	if run.Complete {
+		standing.CompleteAt = stamp(run.StartedAt)
+	}
+	return b.t.put(standingBucket, b.portal.Number.key(), &standing)
+}
+
+func (b *publication) offer(v *live, run *cashback.Run) error {
+	t, key := b.t, v.at.key()
+	if v.remove {
+		run.Removed++
+		if err := t.drop(offersBucket, key); err != nil {
+			return err
+		}
+		if err := t.change(changeRecord{Kind: cashback.OfferRemoved, Portal: v.at.portal, Merchant: v.before.Merchant, Before: freeze(v.before)}); err != nil {
+			return err
+		}
+		return t.put(historyBucket, historyKey(v.at.entry, b.count.Change), &pointRecord{From: stamp(b.now), Run: run.ID, Ended: true})
+	}
+	var rec offerRecord
+	switch {
+	case v.staged == nil:
+		rec = *v.rec
+	default:
+		o := *v.staged
+		if o.Status == "" {
+			o.Status = cashback.OK
+		}
+		o.Receipt.InForceSince = o.Receipt.ReadAt
+		if o.Receipt.ReadAt.IsZero() {
+			o.Receipt.InForceSince = b.now
+		}
+		rec = offerRecordOf(&o)
+	}
+	rec.Page, rec.Own, rec.MissedRuns = b.byURL[v.page], v.own, v.missed
+	changed := v.rec == nil
+	point := v.rec == nil
+	if v.rec != nil {
+		rate := sameRate(v.rec, &rec)
+		if rate {
+			rec.Since = v.rec.Since
+		}
+		point = !rate || v.rec.Status != rec.Status
+		changed = !sameOffer(v.rec, &rec) || v.was != v.now
+	}
+	if changed {
+		after := rec.bare(b.portal.Portal.ID)
+		after.Entry, after.Merchant = v.now.entry(), v.now.Merchant
+		src := v.staged
+		if src == nil {
+			src = v.before
+		}
+		after.Receipt.URL, after.Receipt.ReadAt, after.Receipt.Hash = src.Receipt.URL, src.Receipt.ReadAt, src.Receipt.Hash
+		after.Receipt.DefinitionVersion, after.Receipt.Run = src.Receipt.DefinitionVersion, src.Receipt.Run
+		kind := cashback.OfferChanged
+		if v.rec == nil {
+			kind = cashback.OfferAdded
+			run.Added++
+		} else {
+			run.Changed++
+		}
+		if err := t.change(changeRecord{Kind: kind, Portal: v.at.portal, Merchant: after.Merchant, Before: freeze(v.before), After: freeze(&after)}); err != nil {
+			return err
+		}
+	}
+	if point {
+		from := stamp(v.staged.Receipt.ReadAt)
+		if from == 0 {
+			from = stamp(b.now)
+		}
+		p := pointRecord{From: from, Kind: rec.Kind, Tiers: rec.Tiers, RawText: rec.RawText, Run: run.ID, Status: rec.Status}
+		if p.Kind == "" {
+			p.Kind = firstKind(rec.Tiers)
+		}
+		if p.Status == "" {
+			p.Status = cashback.OK
+		}
+		if err := t.put(historyBucket, historyKey(v.at.entry, b.count.Change), &p); err != nil {
+			return err
+		}
+	}
+	if v.rec != nil && rec.Page == v.rec.Page && rec.MissedRuns == v.rec.MissedRuns && sameReading(rec.Own, v.rec.Own) && sameOffer(v.rec, &rec) {
+		return nil
+	}
+	return t.put(offersBucket, key, &rec)
+}
+
+func sameReading(a, b *reading) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.equal(b)
+}
+
+// sameOffer says that two records show the same.
+func sameOffer(a, b *offerRecord) bool {
+	x, y := *a, *b
+	for _, r := range []*offerRecord{&x, &y} {
+		r.Since, r.Page, r.Own, r.MissedRuns = 0, 0, nil, 0
+	}
+	return bytes.Equal(encoded(&x), encoded(&y))
+}
+
+// sameRate says that two records pay the same, in whatever words.
+func sameRate(a, b *offerRecord) bool {
+	kind := func(r *offerRecord) cashback.RewardKind {
+		if r.Kind != "" {
+			return r.Kind
+		}
+		return firstKind(r.Tiers)
+	}
+	return kind(a) == kind(b) && bytes.Equal(encoded(plain(a.Tiers)), encoded(plain(b.Tiers)))
+}
+
+// plain takes from tiers what doesn't change what is paid: the page's wording, and
+// how many zeros a number was written with.
+func plain(tiers []cashback.Tier) []cashback.Tier {
+	out := slices.Clone(tiers)
+	for i := range out {
+		out[i].Raw = ""
+		out[i].Components = slices.Clone(out[i].Components)
+		for j := range out[i].Components {
+			c := &out[i].Components[j]
+			c.Span = cashback.Span{}
+			c.Value, c.PerAmount = c.Value.Trim(0), c.PerAmount.Trim(0)
+			c.Min.Decimal = c.Min.Decimal.Trim(0)
+		}
+	}
+	return out
+}
+
+// report writes the run's report and what the portal's row shows of it.
+func (b *publication) report(run *cashback.Run, p *Publication) error {
+	t, n := b.t, b.portal.Number
+	if err := t.saveRun(n, run); err != nil {
+		return err
+	}
+	health := p.Judgement.Health
+	health.Portal = b.portal.Portal.ID
+	if err := t.put(healthBucket, n.key(), &health); err != nil {
+		return err
+	}
+	if err := t.clearStage(n); err != nil {
+		return err
+	}
+	if err := t.drop(heldBucket, n.key()); err != nil {
+		return err
+	}
+	if p.By != "" {
+		return t.audit(AuditEntry{By: p.By, What: "accept", Portal: b.portal.Portal.ID, Run: run.ID, Reason: p.Reason})
+	}
+	return nil
+}

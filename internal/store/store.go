@@ -1,0 +1,427 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+)
+
+// Options are what a store is given from outside.
+type Options struct {
+	// Now is the clock; it dates what the store writes by itself.
+	Now func() time.Time
+	// Logger hears of damaged records and failing disks; nil for silence.
+	Logger *slog.Logger
+	// Address is where this process serves; other processes show it.
+	Address string
+	// Limits bound what is kept; the zero value is Defaults.
+	Limits Limits
+	// Existing refuses a folder without data instead of making one.
+	Existing bool
+
+	// openFile opens the database's file; tests put a failing one in its place.
+	openFile func(string, int, fs.FileMode) (*os.File, error)
+	// migrations and schema stand in for this build's in tests.
+	migrations []migration
+	schema     int
+}
+
+// Limits bound what is kept.
+type Limits struct {
+	// Changes is how many change records are kept: whoever follows the feed and
+	// fell behind further starts anew.
+	Changes int
+	// Runs is how many run reports are kept of each portal.
+	Runs int
+	// CacheBytes and CacheAge bound the cached pages.
+	CacheBytes int64
+	CacheAge   time.Duration
+	// StageAge is how old an unfinished run may be to be resumed.
+	StageAge time.Duration
+}
+
+// Defaults: a change record has about 250 bytes, so a million of them is 250 MB,
+// which is a year of 60 portals; pages are for validators and specimens, and
+// CRAWLING.md keeps specimens for 7 days.
+func Defaults() Limits {
+	return Limits{
+		Changes: 1_000_000, Runs: 400,
+		CacheBytes: 512 << 20, CacheAge: 7 * 24 * time.Hour,
+		StageAge: 24 * time.Hour,
+	}
+}
+
+// mapSize is the address space set aside for the database: while the file is
+// smaller, growing it needs no new mapping, for which every reader has to stop.
+const mapSize = 1 << (30 + 2*(strconv.IntSize/64)) // 4 GiB; 1 GiB on 32 bits
+
+// Store is the open data folder. It is safe for concurrent use.
+type Store struct {
+	dir    string
+	now    func() time.Time
+	logger *slog.Logger
+	limits Limits
+	me     HolderInfo
+
+	lock *os.File
+	db   *bbolt.DB
+	page int // bbolt's page size
+	// writer holds one token: who has it writes. bbolt's own lock can't be given up
+	// when a context ends.
+	writer chan struct{}
+
+	failure atomic.Pointer[error]
+	failed  chan struct{}
+	// last is the number of the newest change record; news is closed, and replaced,
+	// when it grows.
+	last atomic.Uint64
+	mu   sync.Mutex // guards news and lost
+	news chan struct{}
+	lost map[string]error
+	// portals are the portals' ids and modes by number.
+	portals atomic.Pointer[[]portalHead]
+	cache   *cache
+}
+
+// Open opens the data folder, or makes it. It fails with kind Locked within two
+// seconds where another process has it, with Invalid where a newer version wrote
+// it, and with DiskFailed where the disk or the file is bad.
+func Open(ctx context.Context, dir string, o Options) (s *Store, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Limits == (Limits{}) {
+		o.Limits = Defaults()
+	}
+	if o.openFile == nil {
+		o.openFile = os.OpenFile
+	}
+	if o.schema == 0 {
+		o.migrations, o.schema = migrations, schemaVersion
+	}
+	if o.Existing {
+		if _, err := os.Stat(filepath.Join(dir, fileName)); err != nil {
+			return nil, cashback.Errorf(cashback.Invalid, "%s holds no data of Cagnotte: %w", dir, err)
+		}
+	}
+	if err := makeFolder(dir); err != nil {
+		return nil, err
+	}
+	s = &Store{
+		dir: dir, now: o.Now, logger: o.Logger, limits: o.Limits,
+		me:     HolderInfo{PID: os.Getpid(), Address: o.Address, Since: o.Now().UTC().Truncate(time.Second)},
+		writer: make(chan struct{}, 1), failed: make(chan struct{}), news: make(chan struct{}), lost: map[string]error{},
+	}
+	s.writer <- struct{}{}
+	if s.lock, err = lock(ctx, dir, s.me); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = s.Close()
+			s = nil
+		}
+	}()
+	path := filepath.Join(dir, fileName)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := create(dir, o); err != nil {
+			return nil, err
+		}
+	} else if err != nil {
+		return nil, diskError(err, "look for %s", path)
+	}
+	if s.db, err = openBolt(path, o, mapSize); err != nil {
+		return nil, err
+	}
+	s.page = s.db.Info().PageSize
+	if err = s.migrate(ctx, o); err != nil {
+		return nil, err
+	}
+	err = s.read(ctx, func(tx *tx) error {
+		n, err := tx.counters()
+		if err != nil {
+			return err
+		}
+		s.last.Store(n.Change)
+		return tx.loadPortals()
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.cache = openCache(filepath.Join(dir, cacheName), o)
+	return s, nil
+}
+
+func makeFolder(dir string) error {
+	if st, err := os.Stat(dir); err == nil {
+		if !st.IsDir() {
+			return cashback.Errorf(cashback.Invalid, "%s is a file: the data needs a folder", dir)
+		}
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return diskError(err, "make the data folder %s", dir)
+	}
+	return syncFolder(filepath.Dir(dir))
+}
+
+func openBolt(path string, o Options, size int) (db *bbolt.DB, err error) {
+	defer recovered(&err, path, o.Logger)
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: lockWait, FreelistType: bbolt.FreelistMapType, InitialMmapSize: size, OpenFile: o.openFile, NoStatistics: true,
+	})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return nil, lockedError(filepath.Dir(path))
+	}
+	if err != nil {
+		return nil, cashback.Errorf(cashback.DiskFailed, "open %s: %w", path, err)
+	}
+	return db, nil
+}
+
+// create makes the database under another name and gives it its own when it is
+// whole: a crash leaves the folder without a database or with an empty one.
+func create(dir string, o Options) error {
+	fresh, path := filepath.Join(dir, freshName), filepath.Join(dir, fileName)
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return diskError(err, "remove %s", fresh)
+	}
+	db, err := openBolt(fresh, o, 0)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(b *bbolt.Tx) error {
+		tx := &tx{bolt: b}
+		if err := tx.makeBuckets(); err != nil {
+			return err
+		}
+		return tx.put(metaBucket, []byte(schemaKey), schemaRecord{Version: o.schema, Since: stamp(o.Now())})
+	})
+	if closing := db.Close(); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = syncFile(fresh)
+	}
+	if err == nil {
+		err = os.Rename(fresh, path)
+	}
+	if err == nil {
+		err = syncFolder(dir)
+	}
+	if err != nil {
+		return diskError(err, "create %s", path)
+	}
+	return nil
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // folders can't be synced there
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// Close waits for the write in progress and lets the folder go.
+func (s *Store) Close() error {
+	if s.lock == nil {
+		return nil
+	}
+	<-s.writer // never given back: later writes wait for their context
+	var err error
+	if s.cache != nil {
+		err = s.cache.close()
+	}
+	if s.db != nil {
+		err = errors.Join(err, s.db.Close())
+	}
+	err = errors.Join(err, s.lock.Close())
+	s.lock = nil
+	return err
+}
+
+// SetAddress tells other processes where this one serves, once it is known.
+func (s *Store) SetAddress(address string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.me.Address = address
+	if err := writeHolder(s.lock, s.me); err != nil {
+		return diskError(err, "write %s", lockName)
+	}
+	return nil
+}
+
+// Failed is closed when a commit failed: what it wrote may or may not be there.
+// Nothing is written any more; the process must end with status 74.
+func (s *Store) Failed() <-chan struct{} { return s.failed }
+
+// Err is why the store has failed, nil while it hasn't.
+func (s *Store) Err() error {
+	if p := s.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (s *Store) fail(err error) error {
+	if s.failure.CompareAndSwap(nil, &err) {
+		s.logger.Error("the store has failed and writes nothing more", "err", err)
+		close(s.failed)
+	}
+	return *s.failure.Load()
+}
+
+// read runs f in a read transaction. f copies what it needs and calls nobody else.
+func (s *Store) read(ctx context.Context, f func(*tx) error) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	defer recovered(&err, s.dir, s.logger)
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
+	b, err := s.db.Begin(false)
+	if err != nil {
+		return cashback.Errorf(cashback.DiskFailed, "read the database: %w", err)
+	}
+	defer func() { _ = b.Rollback() }()
+	return f(&tx{bolt: b, store: s})
+}
+
+// write runs f in a write transaction and returns when it is on the disk.
+func (s *Store) write(ctx context.Context, f func(*tx) error) (err error) {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.writer:
+		defer func() { s.writer <- struct{}{} }()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.Err(); err != nil {
+		return err
+	}
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
+	t := &tx{store: s, writes: true}
+	defer func() {
+		// bbolt may hold its locks for ever after a panic: nothing can be written.
+		if p := recover(); p != nil {
+			err = s.fail(panicError(p, s.dir, s.logger))
+		}
+	}()
+	if t.bolt, err = s.db.Begin(true); err != nil {
+		return s.fail(cashback.Errorf(cashback.DiskFailed, "begin to write: %w", err))
+	}
+	if err := f(t); err != nil {
+		if e := t.bolt.Rollback(); e != nil {
+			return s.fail(cashback.Errorf(cashback.DiskFailed, "undo a write: %w", e))
+		}
+		return err
+	}
+	if err := t.finish(); err != nil {
+		if e := t.bolt.Rollback(); e != nil {
+			return s.fail(cashback.Errorf(cashback.DiskFailed, "undo a write: %w", e))
+		}
+		return err
+	}
+	id := t.bolt.ID()
+	if err := t.bolt.Commit(); err != nil {
+		if full(err) && !s.committed(id) {
+			return cashback.Errorf(cashback.DiskFailed, "the disk of %s is full: nothing was written (%w)", s.dir, err)
+		}
+		return s.fail(cashback.Errorf(cashback.DiskFailed, "it is unknown whether the last write to %s was kept: restart to see what is there: %w", s.dir, err))
+	}
+	if t.changed {
+		s.last.Store(t.count.Change)
+		s.mu.Lock()
+		close(s.news)
+		s.news = make(chan struct{})
+		s.mu.Unlock()
+	}
+	for _, f := range t.after {
+		f()
+	}
+	return nil
+}
+
+// full says that there was no room: a disk, a quota, or a limit on file sizes.
+func full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
+
+func diskError(err error, format string, args ...any) error {
+	return cashback.Errorf(cashback.DiskFailed, "%s: %w", fmt.Sprintf(format, args...), err)
+}
+
+// recovered turns a panic of the engine on a damaged file into an error.
+func recovered(err *error, where string, logger *slog.Logger) {
+	if p := recover(); p != nil {
+		*err = panicError(p, where, logger)
+	}
+}
+
+func panicError(p any, where string, logger *slog.Logger) error {
+	logger.Error("reading or writing the database panicked", "panic", p, "stack", string(debug.Stack()))
+	if fault, ok := p.(interface{ Addr() uintptr }); ok {
+		return cashback.Errorf(cashback.DiskFailed, "the database in %s can't be read: it is shorter than it should be, or its disk fails (fault at %#x)", where, fault.Addr())
+	}
+	return cashback.Errorf(cashback.DiskFailed, "the database in %s is damaged: %v", where, p)
+}
+
+// noteDamage remembers a damaged record and logs it once.
+func (s *Store) noteDamage(err error) {
+	var d *DamagedError
+	if !errors.As(err, &d) {
+		return
+	}
+	k := d.Bucket + "\x00" + string(d.Key)
+	s.mu.Lock()
+	_, known := s.lost[k]
+	s.lost[k] = err
+	s.mu.Unlock()
+	if !known {
+		s.logger.Error("a stored record is damaged and left out", "bucket", d.Bucket, "key", printable(d.Key), "why", d.Why)
+	}
+}
+
+// Damage lists the damaged records that were met since the start.
+func (s *Store) Damage() []error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]error, 0, len(s.lost))
+	for _, err := range s.lost {
+		out = append(out, err)
+	}
+	return out
+}
