@@ -60,7 +60,9 @@ func readBody(resp *http.Response, limit int64, cut bool, l *Limits) (body []byt
 	for {
 		buf.Grow(bytes.MinRead)
 		free := buf.AvailableBuffer()
-		free = free[:cap(free)]
+		// Less than the connection's buffer, or a read would go past it and stop where
+		// the page says that it ends, whatever follows: see wire.
+		free = free[:min(cap(free), 32<<10)]
 		n, err := in.Read(free)
 		buf.Write(free[:n])
 		switch decoded := int64(buf.Len()); {

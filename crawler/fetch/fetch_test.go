@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"strings"
 	"sync"
@@ -55,7 +56,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	r := &rig{T: t, clock: c, config: Config{
 		Now: c.now, Wait: c.wait, Random: func() float64 { return .5 },
 		Resolver: portaltest.Resolver{}, Local: portaltest.IsLocal,
-		Limits: Limits{Header: 500 * time.Millisecond, Wall: 2 * time.Second, RateWindow: 200 * time.Millisecond, Dial: time.Second, TLS: time.Second},
+		Limits: Limits{Header: 400 * time.Millisecond, Wall: 2 * time.Second, RateWindow: 200 * time.Millisecond, Dial: time.Second, TLS: time.Second, Body: 2 << 20, BodyMost: 4 << 20},
 	}}
 	if change != nil {
 		change(&r.config)
@@ -127,6 +128,9 @@ func page(w http.ResponseWriter, body string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	fmt.Fprint(w, body)
 }
+
+// quiet takes what servers say about connections that tests break.
+var quiet = log.New(io.Discard, "", 0)
 
 func TestGet(t *testing.T) {
 	s := site(t, "plain", func(w http.ResponseWriter, r *http.Request) {

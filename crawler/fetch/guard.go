@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -171,6 +172,8 @@ var (
 	errTLSTimeout  = &timeoutError{"the TLS handshake took too long"}
 	errWallTimeout = &timeoutError{"the whole answer took too long"}
 	errTooSlow     = &timeoutError{"the answer came too slowly"}
+
+	errInformal = errors.New("more than 5 informational answers")
 )
 
 type timeoutError struct{ what string }
@@ -191,6 +194,10 @@ func outcomeOf(err error) (cashback.Outcome, string) {
 		return cashback.FetchRefused, "the host can't prove who it is (TLS)"
 	case errors.As(err, &ne) && ne.Timeout():
 		return cashback.FetchTimeout, "the host took too long"
+	case errors.Is(err, errInformal):
+		return cashback.FetchUpstream, "the host sent too many informational answers"
+	case strings.Contains(err.Error(), "server response headers exceeded"): // net/http has no type for it
+		return cashback.FetchTooLarge, "the answer's headers are too large"
 	}
 	return cashback.FetchUnreachable, "the host can't be reached"
 }

@@ -52,6 +52,7 @@ type host struct {
 	mu     sync.Mutex // guards the fields below
 	loaded bool
 	state  HostState
+	last   time.Time // when the last request started, in this process
 }
 
 // registrable is the domain whose machines a host name belongs to; an address or
@@ -130,7 +131,7 @@ func (t *Transport) take(ctx context.Context, h *host, floor time.Duration, free
 	}
 	give := func() { <-h.slot }
 	for {
-		e := t.waitForTurn(ctx, h, until)
+		e := t.waitForTurn(ctx, h, floor, free, until)
 		if e != nil {
 			give()
 			return nil, e
@@ -144,7 +145,7 @@ func (t *Transport) take(ctx context.Context, h *host, floor time.Duration, free
 		}
 		h.mu.Lock()
 		now := t.now()
-		if h.state.Next.After(now) || h.state.NotBefore.After(now) { // it changed while this request queued
+		if h.start(floor, free).After(now) { // it changed while this request queued
 			h.mu.Unlock()
 			<-t.global
 			continue
@@ -160,6 +161,7 @@ func (t *Transport) take(ctx context.Context, h *host, floor time.Duration, free
 				return nil, &Error{Outcome: cashback.FetchRefused, Host: true, Reason: "the host's next-allowed time can't be stored, so nothing is sent", Err: err}
 			}
 		}
+		h.last = now
 		h.mu.Unlock()
 		return func() { <-t.global; give() }, nil
 	}
@@ -167,12 +169,12 @@ func (t *Transport) take(ctx context.Context, h *host, floor time.Duration, free
 
 // waitForTurn returns when the host may be asked, or with the reason why this run
 // won't ask it.
-func (t *Transport) waitForTurn(ctx context.Context, h *host, until time.Time) *Error {
+func (t *Transport) waitForTurn(ctx context.Context, h *host, floor time.Duration, free bool, until time.Time) *Error {
 	for {
 		h.mu.Lock()
 		now := t.now()
 		e := h.open(now) // it may have opened while this request queued
-		start := later(h.state.Next, h.state.NotBefore)
+		start := h.start(floor, free)
 		asked := h.state.NotBefore.Sub(now) > t.limits.MaxWait
 		h.mu.Unlock()
 		switch {
@@ -189,6 +191,16 @@ func (t *Transport) waitForTurn(ctx context.Context, h *host, until time.Time) *
 			return canceled(ctx)
 		}
 	}
+}
+
+// start is when a request may start whose own least distance is floor: the one
+// before may have been sent, as robots.txt itself is, when less was known.
+func (h *host) start(floor time.Duration, free bool) time.Time {
+	at := later(h.state.Next, h.state.NotBefore)
+	if !free && !h.last.IsZero() {
+		at = later(at, h.last.Add(floor))
+	}
+	return at
 }
 
 func later(a, b time.Time) time.Time {

@@ -163,6 +163,22 @@ func TestRobotsAddress(t *testing.T) {
 	}
 }
 
+// TestRobotsNames holds what is compared: patterns escaped as Google's parser does
+// (its MaybeEscapePattern), and that our own token is one that a group can name
+// (its IsValidUserAgentToObey).
+func TestRobotsNames(t *testing.T) {
+	for pattern, want := range map[string]string{"http://acme.test": "http://acme.test", "/a/b/c": "/a/b/c", "á": "%C3%A1", "%aa": "%AA", "/%zz%e3": "/%zz%E3", "": ""} {
+		if got := escapePattern(pattern); got != want {
+			t.Errorf("%q is compared as %q, want %q", pattern, got, want)
+		}
+	}
+	for name, token := range map[string]string{"AcmeBot": "AcmeBot", "AcmeBot-Two": "AcmeBot-Two", "Acme_Bot": "Acme_Bot", Product: Product, "": "", "ツ": "", "AcmeBot*": "AcmeBot", " AcmeBot ": "", "AcmeBot/2.1": "AcmeBot", "AcmeBot Two": "AcmeBot"} {
+		if got := productToken(name); got != token {
+			t.Errorf("the token of %q is %q, want %q", name, got, token)
+		}
+	}
+}
+
 func TestCrawlDelay(t *testing.T) {
 	for _, c := range []struct {
 		robots string

@@ -20,6 +20,7 @@ type robotsEntry struct {
 	until    time.Time // ask again then
 	failures int
 	why      string // why it couldn't be read the last time
+	refused  bool   // … which is that our own policy forbids to connect
 }
 
 // rules returns the host's verdicts, asking for its robots.txt where there are
@@ -58,7 +59,11 @@ func (e *robotsEntry) verdict(now time.Time, l Limits) (*Robots, *Error) {
 	if e.rules != nil && (e.failures == 0 || now.Sub(e.readAt) < l.RobotsTTL+l.RobotsStale) {
 		return e.rules, nil
 	}
-	return nil, &Error{Outcome: cashback.FetchRobotsDenied, Host: true, RetryAt: e.until, Reason: "robots.txt can't be read (" + e.why + "): nothing is asked for before " + e.until.UTC().Format(time.RFC3339)}
+	outcome := cashback.FetchRobotsDenied
+	if e.refused {
+		outcome = cashback.FetchRefused
+	}
+	return nil, &Error{Outcome: outcome, Host: true, RetryAt: e.until, Reason: "robots.txt can't be read (" + e.why + "): nothing is asked for before " + e.until.UTC().Format(time.RFC3339)}
 }
 
 // ask reads robots.txt and settles the entry.
@@ -78,7 +83,7 @@ func (s *session) ask(ctx context.Context, u *url.URL, e *robotsEntry) (*Robots,
 		return nil, failure
 	}
 	e.failures++
-	e.why = failure.Reason
+	e.why, e.refused = failure.Reason, failure.Outcome == cashback.FetchRefused
 	back := min(s.limits.RobotsBack<<min(e.failures-1, 16), s.limits.RobotsTTL)
 	e.until = later(now.Add(back), failure.RetryAt)
 	if failure.Outcome == cashback.PageBlocked || failure.Outcome == cashback.FetchPostponed || failure.Outcome == cashback.FetchThrottled {

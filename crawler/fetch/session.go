@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptrace"
@@ -32,7 +33,7 @@ func (t *Transport) Open(p Policy) (Session, error) {
 		p.MaxBody = t.limits.Body
 	}
 	p.MaxBody = min(p.MaxBody, t.limits.BodyMost)
-	return &session{Transport: t, policy: p, failures: make(map[cashback.Outcome]int)}, nil
+	return &session{Transport: t, policy: p, cookies: newJar(), failures: make(map[cashback.Outcome]int)}, nil
 }
 
 func (t *Transport) isLocal(host string) bool {
@@ -42,7 +43,8 @@ func (t *Transport) isLocal(host string) bool {
 
 type session struct {
 	*Transport
-	policy Policy
+	policy  Policy
+	cookies *jar
 
 	mu       sync.Mutex // guards the fields below
 	counts   Counts
@@ -102,7 +104,31 @@ func (s *session) hop(req *http.Request) (*http.Response, *Error) {
 	if !rules.Allows(req.URL) {
 		return nil, &Error{Outcome: cashback.FetchRobotsDenied, Reason: "the portal's robots.txt forbids it"}
 	}
+	if e := s.postponed(req); e != nil {
+		return nil, e
+	}
 	return s.validated(req, rules.Delay)
+}
+
+// postponed says whether the host's breaker is open, before anything is looked up
+// for a host that won't be asked.
+func (s *session) postponed(req *http.Request) *Error {
+	h, e := s.owed(req)
+	if e != nil {
+		return e
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open(s.now())
+}
+
+// owed finds the request's host with what is owed to it.
+func (s *session) owed(req *http.Request) (*host, *Error) {
+	h, err := s.host(strings.ToLower(req.URL.Hostname()))
+	if err != nil {
+		return nil, &Error{Outcome: cashback.FetchRefused, Reason: "what is owed to the host can't be read, so nothing is sent", Err: err}
+	}
+	return h, nil
 }
 
 // budget is the run's own bound; it also stops a redirect or a retry.
@@ -203,6 +229,8 @@ func (s *session) validated(req *http.Request, floor time.Duration) (*http.Respo
 	}
 	if resp.StatusCode == http.StatusOK && s.pages != nil && req.Method == http.MethodGet {
 		fresh, store := freshUntil(resp.Header, now)
+		// A page that opens a session must be asked for again by the next one.
+		store = store && !resp.Body.(*wholeBody).session
 		etag, modified := resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
 		if store && (etag != "" || modified != "" || fresh.After(now)) {
 			s.save(key, Stored{URL: key, ETag: etag, LastModified: modified, ContentType: resp.Header.Get("Content-Type"),
@@ -250,6 +278,10 @@ func (s *session) retried(req *http.Request, floor time.Duration, conditional bo
 			return nil, last
 		}
 		last = e
+		if e.RetryAt.Sub(s.now()) > s.limits.MaxWait {
+			e.Host = true // it won't be asked in this run
+			return nil, e
+		}
 		if try >= s.limits.Tries || !retryable(e) || !s.mayRetry() {
 			return nil, e
 		}
@@ -290,11 +322,11 @@ func retryable(e *Error) bool {
 // try is one attempt: slot, deadline, dial guard, decoding.
 func (s *session) try(req *http.Request, floor time.Duration, conditional bool) (*http.Response, *Error) {
 	ctx := req.Context()
-	h, err := s.host(strings.ToLower(req.URL.Hostname()))
-	if err != nil {
-		return nil, &Error{Outcome: cashback.FetchRefused, Reason: "what is owed to the host can't be read, so nothing is sent", Err: err}
+	h, e := s.owed(req)
+	if e != nil {
+		return nil, e
 	}
-	free := s.isLocal(req.URL.Host)
+	free := s.free(req.URL.Hostname())
 	release, e := s.take(ctx, h, max(floor, s.policy.Delay), free, s.policy.Until)
 	if e != nil {
 		return nil, e
@@ -353,12 +385,15 @@ func (s *session) exchange(req *http.Request, conditional bool) (_ *http.Respons
 		Got1xxResponse: func(int, textproto.MIMEHeader) error {
 			const most = 5 // what net/http itself once allowed
 			if informal++; informal > most {
-				return errors.New("more than 5 informational answers")
+				return errInformal
 			}
 			return nil
 		},
 	})
 	send := req.Clone(ctx)
+	// With a body that can't be had twice, net/http doesn't send a request again by
+	// itself when a kept connection has broken: that would be one without a slot.
+	send.Body, send.GetBody, send.ContentLength = noBody{}, nil, 0
 	s.dress(send)
 	resp, err := s.wire.RoundTrip(send)
 	if err != nil {
@@ -369,6 +404,10 @@ func (s *session) exchange(req *http.Request, conditional bool) (_ *http.Respons
 		return nil, 0, &Error{Outcome: o, Reason: reason, Err: err}
 	}
 	defer resp.Body.Close()
+	if s.cookies.take(req.URL, resp.Header) {
+		s.note(withoutQuery(req.URL) + ": cookies were refused, they are too large or too many")
+	}
+	session := len(resp.Header["Set-Cookie"]) > 0
 	for name := range resp.Header {
 		if strings.HasPrefix(name, "Cagnotte-") {
 			resp.Header.Del(name)
@@ -388,7 +427,7 @@ func (s *session) exchange(req *http.Request, conditional bool) (_ *http.Respons
 			body, raw, e = readBody(resp, s.policy.MaxBody, false, &s.limits)
 		}
 		rate.stop()
-		if e == nil && !robots && resp.ContentLength >= 0 && conn != nil && conn.bodyBytes() > resp.ContentLength {
+		if e == nil && !robots && resp.ContentLength >= 0 && conn != nil && conn.longer() {
 			e = &Error{Outcome: cashback.FetchTruncated, Reason: fmt.Sprintf("more came than the %d bytes that the page says it has", resp.ContentLength)}
 		}
 		if e != nil {
@@ -419,19 +458,27 @@ func (s *session) exchange(req *http.Request, conditional bool) (_ *http.Respons
 	header := resp.Header.Clone()
 	header.Del("Content-Encoding")
 	header.Del("Content-Length")
+	header.Del("Set-Cookie")
 	header.Set(HeaderReadAt, now.UTC().Format(time.RFC3339))
 	header.Set(HeaderFrom, "network")
 	out := answer(req, resp.StatusCode, header, nil)
-	out.Body, out.ContentLength = newWholeBody(body), int64(len(body))
+	out.Body, out.ContentLength = newWholeBody(body, session), int64(len(body))
 	return out, raw, nil
 }
+
+// noBody is an empty body that isn't http.NoBody.
+type noBody struct{}
+
+func (noBody) Read([]byte) (int, error) { return 0, io.EOF }
+func (noBody) Close() error             { return nil }
 
 // dress gives a request what we say about ourselves, whatever the caller set.
 func (s *session) dress(req *http.Request) {
 	h := req.Header
-	for _, name := range []string{"Authorization", "Proxy-Authorization", "From", "Forwarded", "X-Forwarded-For"} {
+	for _, name := range []string{"Authorization", "Proxy-Authorization", "From", "Forwarded", "X-Forwarded-For", "Cookie"} {
 		h.Del(name)
 	}
+	s.cookies.give(req.URL, h)
 	h.Set("User-Agent", s.agent)
 	h.Set("Accept-Encoding", acceptEncoding)
 	if h.Get("Accept") == "" || h.Get("Accept") == "*/*" {

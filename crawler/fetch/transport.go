@@ -153,8 +153,11 @@ type Transport struct {
 	pages   Pages
 	limits  Limits
 	agent   string
-	wire    *http.Transport
-	global  chan struct{}
+	// free says which hosts no distance is owed to: the local ones.
+	free   func(host string) bool
+	wire   http.RoundTripper
+	idle   func() // closes idle connections
+	global chan struct{}
 
 	mu     sync.Mutex // guards the fields below
 	hosts  map[string]*host
@@ -203,7 +206,8 @@ func New(c Config) (*Transport, error) {
 	// are a second parser for hostile bytes (rapid reset, floods, HPACK).
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	t.wire = &http.Transport{
+	t.free = t.local
+	wire := &http.Transport{
 		Proxy:                  nil, // an environment's proxy would dial for us, past the guard
 		DialContext:            d.dial,
 		DialTLSContext:         d.dialTLS,
@@ -217,11 +221,12 @@ func New(c Config) (*Transport, error) {
 		// Large enough that a page longer than its stated length shows: see wire.
 		ReadBufferSize: 64 << 10,
 	}
+	t.wire, t.idle = wire, wire.CloseIdleConnections
 	return t, nil
 }
 
 // Close closes idle connections.
-func (t *Transport) Close() { t.wire.CloseIdleConnections() }
+func (t *Transport) Close() { t.idle() }
 
 // CheckContact accepts what a portal's operator can use: an https or http URL, or
 // a mail address.

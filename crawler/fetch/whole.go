@@ -11,11 +11,12 @@ import (
 // wholeBody is a body that is in memory.
 type wholeBody struct {
 	bytes.Reader
-	bytes []byte
+	bytes   []byte
+	session bool // it came with cookies
 }
 
-func newWholeBody(b []byte) *wholeBody {
-	w := &wholeBody{bytes: b}
+func newWholeBody(b []byte, session bool) *wholeBody {
+	w := &wholeBody{bytes: b, session: session}
 	w.Reset(b)
 	return w
 }

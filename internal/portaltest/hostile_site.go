@@ -22,14 +22,16 @@ type Site struct {
 	server   *http.Server
 	done     chan struct{}
 
-	mu  sync.Mutex // guards the field below
-	log []Asked
+	mu    sync.Mutex // guards the fields below
+	log   []Asked
+	taken []net.Conn // by handlers that write to them as they like
 }
 
 // Asked is one request as a site saw it.
 type Asked struct {
 	At     time.Time
 	Method string
+	Host   string
 	Path   string // with the query
 	Header http.Header
 }
@@ -44,13 +46,20 @@ func NewSite(name string, h http.Handler) (*Site, error) {
 	s.server = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.mu.Lock()
-			s.log = append(s.log, Asked{At: time.Now(), Method: r.Method, Path: r.URL.RequestURI(), Header: r.Header.Clone()})
+			s.log = append(s.log, Asked{At: time.Now(), Method: r.Method, Host: r.Host, Path: r.URL.RequestURI(), Header: r.Header.Clone()})
 			s.mu.Unlock()
 			h.ServeHTTP(w, r)
 		}),
 		ReadHeaderTimeout: time.Minute,
 		// Handlers here break connections on purpose.
 		ErrorLog: log.New(io.Discard, "", 0),
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if state == http.StateHijacked {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.taken = append(s.taken, c)
+			}
+		},
 	}
 	go func() {
 		defer close(s.done)
@@ -88,6 +97,11 @@ func (s *Site) Paths() []string {
 func (s *Site) Close() {
 	_ = s.server.Close() // what is in flight is what a test wants to end
 	<-s.done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.taken {
+		_ = c.Close() // most are closed already
+	}
 }
 
 // Resolver finds every name under localhost on this machine, and nothing else.
@@ -95,6 +109,9 @@ type Resolver struct{}
 
 // LookupNetIP implements the resolver that crawler/fetch asks.
 func (Resolver) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	if host == Inside {
+		return []netip.Addr{netip.MustParseAddr("169.254.169.254")}, nil
+	}
 	if IsLocal(host) {
 		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil
 	}
