@@ -278,6 +278,12 @@ func (c *Catalogue) place(ch *change, e *entry) {
 		return
 	}
 	e.unusable = ""
+	if !e.site.own && f.domain != "" {
+		// The name is a domain: as good as one that stands beside it.
+		if s := c.rules.site(f.domain); s.own {
+			e.site, e.site.named = s, true
+		}
+	}
 	f.alias = c.rules.lookup(f.storefront, &f, e.families)
 	if f.alias != nil && f.alias.global && f.storefront == e.market {
 		f.storefront = Global
@@ -479,21 +485,23 @@ func (c *Catalogue) candidates(g *group, f func(*group)) {
 		}
 	}
 	for _, form := range g.forms {
-		if len(form.key) < headLength {
-			continue
-		}
 		kind := cutFeature
 		if form.truncated {
 			kind = headFeature
 		}
-		list := c.features.with(inStorefront(hash(kind, form.key[:headLength]), g.storefront), &buf)
-		if len(list) > kind.limit() {
-			continue
-		}
-		for _, o := range list {
-			if o != g && !slices.Contains(seen, o) {
-				seen = append(seen, o)
-				f(o)
+		for _, k := range [...]string{form.key, form.full} {
+			if len(k) < headLength {
+				continue
+			}
+			list := c.features.with(inStorefront(hash(kind, k[:headLength]), g.storefront), &buf)
+			if len(list) > kind.limit() {
+				continue
+			}
+			for _, o := range list {
+				if o != g && !slices.Contains(seen, o) {
+					seen = append(seen, o)
+					f(o)
+				}
 			}
 		}
 	}

@@ -10,13 +10,15 @@ import (
 // mistake, which must cost neither time nor truth.
 const maxBlock = 256
 
+// margin is by how much a merchant must fit better than the next one.
+const margin = 0.03
+
 // cluster is the groups of one merchant.
 type cluster struct {
 	groups []*group // the leading one first, then in canonical order
 	scores []float64
-	// near are the groups that stayed apart and should be looked at.
+	// review are the groups that stayed apart and should be looked at.
 	review []near
-	tight  bool
 }
 
 // near is a doubtful resemblance between a group of the cluster and another.
@@ -31,18 +33,10 @@ type near struct {
 func before(a, b *group) int {
 	lead := func(g *group) int {
 		n := 0
-		for _, f := range g.forms {
-			if f.truncated {
-				return -1
-			}
-		}
 		if g.alias != nil && g.alias.names[0].key == g.key {
-			n += 4
-		}
-		if owns(g, g) {
 			n += 2
 		}
-		if len(g.sites) > 0 {
+		if g.owned() {
 			n++
 		}
 		return n
@@ -50,6 +44,7 @@ func before(a, b *group) int {
 	return cmp.Or(
 		cmp.Compare(lead(b), lead(a)),
 		cmp.Compare(len(b.entries), len(a.entries)),
+		cmp.Compare(len(b.sites), len(a.sites)),
 		cmp.Compare(len(a.key), len(b.key)),
 		cmp.Compare(a.key, b.key),
 		cmp.Compare(a.pin, b.pin),
@@ -58,178 +53,305 @@ func before(a, b *group) int {
 	)
 }
 
+// unit is one name with its harmless variations: "HP" and "HP Store". Where one of
+// its groups belongs, all do.
+type unit struct {
+	groups []*group
+	cut    bool // the name was cut off
+	// home is the unit that leads its merchant: itself for a leader, nil while open.
+	home *unit
+	// speakers, of a leader, are the units that stand for the merchant: itself, its
+	// known other names, what an operator joined to it.
+	speakers []*unit
+}
+
+// link is what two units have to do with each other.
+type link struct {
+	score float64
+	apart bool
+	bound bool // an operator joined them
+	cut   bool // one is the other, cut off
+}
+
+// block is groups that hang together, while they are parted into merchants.
+type block struct {
+	units  []*unit
+	links  map[[2]*unit]link
+	doubts []near
+}
+
 // settleBlock parts a block of groups that hang together into merchants. It is a
 // pure function of the block.
-func (c *Catalogue) settleBlock(block []*group) []*cluster {
-	slices.SortFunc(block, before)
-	n := len(block)
-	if n == 1 {
-		return []*cluster{{groups: block, scores: []float64{1}, tight: true}}
+func (c *Catalogue) settleBlock(groups []*group) []*cluster {
+	slices.SortFunc(groups, before)
+	if len(groups) == 1 {
+		return []*cluster{{groups: groups, scores: []float64{1}}}
 	}
-	if n > maxBlock {
-		out := make([]*cluster, n)
-		for i, g := range block {
+	if len(groups) > maxBlock {
+		out := make([]*cluster, len(groups))
+		for i, g := range groups {
 			out[i] = &cluster{groups: []*group{g}, scores: []float64{1}}
 		}
 		return out
 	}
+	b := c.newBlock(groups)
+	b.findLeaders()
+	b.placeOthers()
+	b.placeCut()
+	return b.clusters()
+}
+
+// newBlock compares all groups with each other and makes the units.
+func (c *Catalogue) newBlock(groups []*group) *block {
+	n := len(groups)
 	at := make(map[*group]int, n)
-	for i, g := range block {
+	for i, g := range groups {
 		at[g] = i
 	}
-	link := make([]verdict, n*n)
+	verdicts := make([]verdict, n*n)
 	for i := range n {
 		for j := i + 1; j < n; j++ {
-			v := c.rules.decide(block[i], block[j], false)
-			link[i*n+j], link[j*n+i] = v, v
+			v := c.rules.decide(groups[i], groups[j], false)
+			verdicts[i*n+j], verdicts[j*n+i] = v, v
 		}
 	}
-	must, cannot := c.constraints(block, at)
-	apart := func(i, j int) bool { return cannot[[2]int{i, j}] || link[i*n+j].apart && !must[[2]int{i, j}] }
-	bound := func(i, j int) bool { return must[[2]int{i, j}] }
+	must, cannot := c.constraints(groups, at)
+	apart := func(i, j int) bool { return cannot[[2]int{i, j}] || verdicts[i*n+j].apart && !must[[2]int{i, j}] }
 
-	// A leader is a group that no earlier leader accepts. What speaks for the leader
-	// itself (its own name in another spelling, a known other name, an operator's
-	// merge) stands beside it.
-	home := make([]int, n) // index of the leader, -1 while open
-	var leaders []int
-	speak := make([][]int, n)
-	for i := range home {
-		home[i] = -1
+	b := &block{links: map[[2]*unit]link{}}
+	of := make([]*unit, n)
+	for i, g := range groups {
+		if of[i] != nil {
+			continue
+		}
+		u := &unit{groups: []*group{g}, cut: g.cut()}
+		of[i] = u
+		b.units = append(b.units, u)
+		for j := i + 1; j < n; j++ {
+			// Each variation is compared with the unit's first name, so that units
+			// don't chain.
+			if of[j] == nil && verdicts[i*n+j].variation && !apart(i, j) {
+				of[j] = u
+				u.groups = append(u.groups, groups[j])
+			}
+		}
 	}
-	allowed := func(i, l int) bool {
+	for i := range n {
 		for j := range n {
-			if home[j] == l && apart(i, j) {
-				return false
-			}
-		}
-		return true
-	}
-	score := func(i, l int) float64 {
-		best := 0.0
-		for _, p := range speak[l] {
-			if cannot[[2]int{i, p}] {
-				return 0
-			}
-			best = max(best, link[i*n+p].score)
-		}
-		return best
-	}
-	for i := range n {
-		taken := false
-		for _, l := range leaders {
-			if score(i, l) >= accept && allowed(i, l) {
-				taken = true
-				break
-			}
-		}
-		if taken {
-			continue
-		}
-		leaders = append(leaders, i)
-		home[i] = i
-		speak[i] = []int{i}
-		for grown := true; grown; {
-			grown = false
-			for j := range n {
-				if home[j] >= 0 {
-					continue
-				}
-				for _, p := range speak[i] {
-					if (bound(j, p) || link[j*n+p].score >= strong && !link[j*n+p].apart) && allowed(j, i) {
-						home[j] = i
-						speak[i] = append(speak[i], j)
-						grown = true
-						break
-					}
-				}
-			}
-		}
-	}
-	// The others join the leader that fits best, if one fits clearly better than the
-	// next.
-	type offer struct {
-		group, leader int
-		score         float64
-	}
-	var offers []offer
-	var doubts []near
-	for i := range n {
-		if home[i] >= 0 {
-			continue
-		}
-		best, next, to := 0.0, 0.0, -1
-		for _, l := range leaders {
-			s := score(i, l)
-			if s < accept || !allowed(i, l) {
+			x, y := of[i], of[j]
+			if x == y {
 				continue
 			}
-			if s > best {
-				best, next, to = s, best, l
-			} else if s > next {
-				next = s
+			l := b.links[[2]*unit{x, y}]
+			v := verdicts[i*n+j]
+			l.score = max(l.score, v.score)
+			l.cut = l.cut || v.cut && v.score >= accept
+			l.apart = l.apart || apart(i, j)
+			l.bound = l.bound || must[[2]int{i, j}]
+			b.links[[2]*unit{x, y}] = l
+		}
+	}
+	return b
+}
+
+// fits is how well a unit fits a leader's merchant; 0 where it can't.
+func (b *block) fits(u, leader *unit) float64 {
+	best := 0.0
+	for _, s := range leader.speakers {
+		best = max(best, b.links[[2]*unit{u, s}].score)
+	}
+	if best < accept || !b.allowed(u, leader) {
+		return 0
+	}
+	return best
+}
+
+// allowed says whether nobody in the leader's merchant is apart from the unit.
+func (b *block) allowed(u, leader *unit) bool {
+	for _, o := range b.units {
+		if o.home == leader && b.links[[2]*unit{u, o}].apart {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *block) leaders() []*unit {
+	var out []*unit
+	for _, u := range b.units {
+		if u.home == u {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+func (u *unit) lead() { u.home, u.speakers = u, []*unit{u} }
+
+// findLeaders makes a leader of every unit that no earlier leader's merchant
+// accepts, and gathers those that speak for it.
+func (b *block) findLeaders() {
+	for _, u := range b.units {
+		if u.home != nil || u.cut || slices.ContainsFunc(b.leaders(), func(l *unit) bool { return b.fits(u, l) > 0 }) {
+			continue
+		}
+		u.lead()
+		for grown := true; grown; {
+			grown = false
+			for _, o := range b.units {
+				if o.home == nil && !o.cut && b.speaks(o, u) && b.allowed(o, u) {
+					o.home = u
+					u.speakers = append(u.speakers, o)
+					grown = true
+				}
+			}
+		}
+	}
+}
+
+// speaks says whether a unit is another name of the leader itself.
+func (b *block) speaks(u, leader *unit) bool {
+	return slices.ContainsFunc(leader.speakers, func(s *unit) bool {
+		l := b.links[[2]*unit{u, s}]
+		return l.bound || l.score >= strong && !l.apart
+	})
+}
+
+// placeOthers joins the units that don't lead to the merchant that fits best, where
+// one fits clearly better than the next and nobody who fits as well excludes it.
+func (b *block) placeOthers() {
+	type offer struct {
+		unit, leader *unit
+		score        float64
+	}
+	var offers []offer
+	leaders := b.leaders()
+	for _, u := range b.units {
+		if u.home != nil || u.cut {
+			continue
+		}
+		o := offer{unit: u}
+		next := 0.0
+		for _, l := range leaders {
+			if s := b.fits(u, l); s > o.score {
+				next, o.score, o.leader = o.score, s, l
+			} else {
+				next = max(next, s)
 			}
 		}
 		switch {
-		case to < 0:
-			home[i] = i
-			leaders = append(leaders, i)
-			speak[i] = []int{i}
-		case best-next < 0.03 && next >= accept:
-			home[i] = i
-			leaders = append(leaders, i)
-			speak[i] = []int{i}
-			doubts = append(doubts, near{group: block[i], other: block[to], score: best, note: "it fits several merchants equally well"})
+		case o.leader == nil:
+			u.lead()
+		case o.score-next < margin:
+			u.lead()
+			b.doubt(u, o.leader, o.score, "it fits several merchants equally well")
 		default:
-			offers = append(offers, offer{i, to, best})
+			offers = append(offers, o)
 		}
 	}
-	// Two that would join the same leader but exclude each other: the better one goes
-	// in; if neither is better, neither does.
-	for x, o := range offers {
-		ok := true
-		for y, p := range offers {
-			if x != y && o.leader == p.leader && apart(o.group, p.group) && p.score >= o.score {
-				ok = false
-				doubts = append(doubts, near{group: block[o.group], other: block[p.group], score: o.score, note: "another one fits the same merchant, and the two are not one shop"})
-				break
-			}
-		}
-		if ok {
-			home[o.group] = o.leader
-		} else {
-			home[o.group] = o.group
-			leaders = append(leaders, o.group)
-		}
-	}
-	slices.Sort(leaders)
-	out := make([]*cluster, 0, len(leaders))
-	of := make(map[int]*cluster, len(leaders))
-	for _, l := range slices.Compact(leaders) {
-		k := &cluster{groups: []*group{block[l]}, scores: []float64{1}}
-		of[l] = k
-		out = append(out, k)
-	}
-	for i := range n {
-		l := home[i]
-		if l == i {
+	// Of two that exclude each other the one that fits better goes in, or the one
+	// with the shorter name; if neither is better, neither does.
+	rank := func(o offer) float64 { return o.score - float64(len(o.unit.groups[0].key))/1e6 }
+	for _, o := range offers {
+		rival := slices.IndexFunc(offers, func(p offer) bool {
+			return p.unit != o.unit && p.leader == o.leader && b.links[[2]*unit{o.unit, p.unit}].apart && rank(p) >= rank(o)
+		})
+		if rival < 0 {
+			o.unit.home = o.leader
 			continue
 		}
-		s := score(i, l)
-		for _, p := range speak[l] {
-			if bound(i, p) {
-				s = 1
+		o.unit.lead()
+		b.doubt(o.unit, offers[rival].unit, o.score, "another one fits the same merchant, and the two are not one shop")
+	}
+}
+
+// placeCut joins a name that was cut off to the merchant of the names that begin
+// like it, if they are one merchant's.
+func (b *block) placeCut() {
+	for _, u := range b.units {
+		if u.home != nil {
+			continue
+		}
+		var home *unit
+		best, many := 0.0, false
+		for _, o := range b.units {
+			l := b.links[[2]*unit{u, o}]
+			if o == u || o.home == nil || !l.cut && !l.bound || l.score <= 0 && !l.bound {
+				continue
 			}
-			if p == i {
-				s = max(s, link[i*n+l].score)
+			if home != nil && o.home != home {
+				many = true
+			}
+			if home == nil || l.score > best {
+				home, best = o.home, l.score
 			}
 		}
-		of[l].groups = append(of[l].groups, block[i])
-		of[l].scores = append(of[l].scores, s)
+		switch {
+		case home == nil || !b.allowed(u, home):
+			u.lead()
+		case many:
+			u.lead()
+			b.doubt(u, home, best, "several names begin like it")
+		default:
+			u.home = home
+		}
 	}
-	for _, d := range doubts {
-		k := of[home[at[d.group]]]
-		k.review = append(k.review, d)
+}
+
+func (b *block) doubt(u, other *unit, score float64, note string) {
+	b.doubts = append(b.doubts, near{group: u.groups[0], other: other.groups[0], score: score, note: note})
+}
+
+// clusters writes down where each group belongs, and how surely.
+func (b *block) clusters() []*cluster {
+	of := map[*unit]*cluster{}
+	var out []*cluster
+	for _, u := range b.leaders() {
+		k := &cluster{}
+		of[u] = k
+		out = append(out, k)
+		k.add(u, 1)
+	}
+	for _, u := range b.units {
+		if u.home == u {
+			continue
+		}
+		best := 0.0
+		for _, s := range b.units {
+			if s == u || s.home != u.home {
+				continue
+			}
+			l := b.links[[2]*unit{u, s}]
+			if slices.Contains(u.home.speakers, s) || l.cut {
+				best = max(best, l.score)
+			}
+			if l.bound {
+				best = 1
+			}
+		}
+		of[u.home].add(u, best)
+	}
+	for _, d := range b.doubts {
+		for _, k := range out {
+			if slices.Contains(k.groups, d.group) {
+				k.review = append(k.review, d)
+			}
+		}
 	}
 	return out
+}
+
+func (k *cluster) add(u *unit, score float64) {
+	for i, g := range u.groups {
+		if i > 0 {
+			score = min(score, scores[harmlessly][unknownSites])
+		}
+		k.groups = append(k.groups, g)
+		k.scores = append(k.scores, score)
+	}
+}
+
+// cut says whether all the group's entries have the name cut off.
+func (g *group) cut() bool {
+	return !slices.ContainsFunc(g.forms, func(f *form) bool { return !f.truncated })
 }

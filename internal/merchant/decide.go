@@ -3,12 +3,11 @@ package merchant
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
-// Scores. Accept is where two groups are one shop; between doubtful and accept a
-// person is asked. They were set on half of the brands of the exam and measured on
-// the other half.
+// Scores. From accept on two groups are one shop; between doubtful and accept a
+// person is asked. The order of the numbers in scores is what counts, and on which
+// side of these two lines each stands; docs/merchants.md says why.
 const (
 	accept   = 0.80
 	doubtful = 0.55
@@ -17,217 +16,232 @@ const (
 	strong = 0.94
 )
 
+// relation is what the domains of two groups have to do with each other.
+type relation uint8
+
+const (
+	unknownSites  relation = iota // one of them has none
+	sharedSites                   // example.com and example.com
+	kinSites                      // example.com and example.fr
+	nearSites                     // example.com and example-shoes.com, or shoes.example.com
+	clashingSites                 // example.com and other.com
+)
+
+// scores is what the evidence of the names comes to for each relation of the
+// domains, before the rules below look closer.
+var scores = [...][5]float64{
+	//             unknown shared kin   near  clashing
+	unrelated:   {0.00, 0.84, 0.00, 0.00, 0.00},
+	cousins:     {0.00, 0.60, 0.00, 0.00, 0.00},
+	contained:   {0.40, 0.84, 0.70, 0.40, 0.00},
+	nearly:      {0.86, 0.96, 0.93, 0.60, 0.30},
+	strictly:    {0.30, 0.90, 0.70, 0.30, 0.20},
+	firmly:      {0.65, 0.90, 0.84, 0.40, 0.20},
+	softly:      {0.86, 0.93, 0.90, 0.60, 0.40},
+	harmlessly:  {0.90, 0.95, 0.92, 0.70, 0.50},
+	abbreviated: {0.40, 0.93, 0.60, 0.40, 0.00},
+	cut:         {0.85, 0.96, 0.93, 0.85, 0.30},
+	stated:      {0.92, 0.96, 0.95, 0.92, 0.60},
+	lined:       {0.10, 0.10, 0.10, 0.10, 0.00},
+	same:        {0.95, 0.99, 0.97, 0.95, 0.82},
+}
+
 // verdict is what comparing two groups says.
 type verdict struct {
 	score float64
 	// apart is a finding that they are two shops, which no resemblance outweighs.
 	apart bool
-	why   []string
+	// variation says that it is one name with and without a harmless word, cut that
+	// one is the other, cut off.
+	variation, cut bool
+	why            []string
 }
 
-// evidence is what two names have to do with each other.
-type evidence uint8
-
-const (
-	unrelated  evidence = iota
-	contained           // one has further words, of which nothing is known
-	nearly              // one edit apart
-	firmly              // one has a further word of a trade that may be a shop of its own
-	softly              // one has a further trade word or a town
-	harmlessly          // one has a further harmless word
-	cut                 // one was cut off
-	stated              // one says itself that it is the other as well
-	same                // the same name
-	lined               // they differ in a word that makes another shop
-)
-
-// finding is evidence with the words it rests on.
-type finding struct {
-	evidence evidence
-	extra    []word
-	// longer is the side (0 or 1) that has the further words.
-	longer int
-	short  bool // a typing error in a short key, or in its first letter
-}
-
-// compare looks at two names.
-func compare(r *Rules, a, b *form) finding {
-	if shares(a.same, b.same) {
-		return finding{evidence: same}
+// decide says whether two groups of a storefront are one shop. With say it gives
+// its reasons in words.
+func (r *Rules) decide(a, b *group, say bool) verdict {
+	if a.alias != nil && b.alias != nil {
+		return known(a, b, say)
 	}
-	if a.core == b.core && len(a.extras)+len(b.extras) > 0 {
-		return r.weigh(a.extras, b.extras)
-	}
-	for _, p := range [...][2]*form{{a, b}, {b, a}} {
-		for _, o := range p[0].others {
-			if _, ok := slices.BinarySearch(p[1].same, hash(exactFeature, o)); ok {
-				return finding{evidence: stated}
-			}
-		}
-		if p[0].truncated && len(p[0].key) >= headLength && strings.HasPrefix(p[1].key, p[0].key) {
-			return finding{evidence: cut}
-		}
-	}
-	if len(a.key) >= typoLength-1 && len(b.key) >= typoLength-1 {
-		if ok, first := oneEdit(a.key, b.key); ok {
-			n := min(len(a.key), len(b.key))
-			if n >= typoLength || n == typoLength-1 && len(a.key) != len(b.key) {
-				return finding{evidence: nearly, short: first || n < typoLength+1}
+	c := comparison{rules: r, a: a, b: b, rel: relate(a, b), say: say}
+	for _, f := range a.forms {
+		for _, o := range b.forms {
+			if n := r.compare(f, o); n.evidence > c.evidence {
+				c.finding = n
 			}
 		}
 	}
-	if extra, longer, ok := within(a, b); ok {
-		for _, w := range extra {
-			if w.kind == lineWord || w.kind == firmTrade {
-				return finding{evidence: lined, extra: extra, longer: longer}
-			}
-		}
-		return finding{evidence: contained, extra: extra, longer: longer}
+	c.bare, c.ext = a, b
+	if c.longer == 0 {
+		c.bare, c.ext = b, a
 	}
-	return finding{}
+	c.score = scores[c.evidence][c.rel]
+	c.apart = c.evidence == lined
+	if say {
+		c.tell("%s", c.finding.say(a, b))
+	}
+	c.lookCloser()
+	if say {
+		c.tellSites()
+	}
+	c.cut = c.evidence == cut
+	c.variation = c.score >= scores[harmlessly][unknownSites] && (c.evidence == harmlessly || c.evidence == same)
+	return c.verdict
 }
 
-// weigh judges names that are equal but for words that may be harmless.
-func (r *Rules) weigh(a, b []word) finding {
-	onlyA, onlyB := without(a, b), without(b, a)
-	f := finding{evidence: harmlessly, extra: append(slices.Clone(onlyA), onlyB...)}
-	if len(onlyB) > len(onlyA) {
-		f.longer = 1
-	}
-	trade := [2]string{}
-	for side, ws := range [...][]word{onlyA, onlyB} {
-		for _, w := range ws {
-			switch w.kind {
-			case lineWord:
-				f.evidence = lined
-				return f
-			case firmTrade, softTrade:
-				trade[side] = w.trade
-				if w.kind == firmTrade {
-					f.evidence = firmly
-				} else if f.evidence != firmly {
-					f.evidence = softly
-				}
-			case cityWord:
-				if f.evidence == harmlessly {
-					f.evidence = softly
-				}
-			}
+// known is the verdict on two names of the alias data.
+func known(a, b *group, say bool) verdict {
+	if a.alias == b.alias {
+		v := verdict{score: 0.97}
+		if say {
+			v.why = []string{a.alias.why(a.key), b.alias.why(b.key)}
 		}
+		return v
 	}
-	if trade[0] != "" && trade[1] != "" && trade[0] != trade[1] {
-		f.evidence = lined
+	v := verdict{score: 0.05, apart: true}
+	if say {
+		v.why = []string{fmt.Sprintf("two shops that are known apart: %s; %s", a.alias.why(a.key), b.alias.why(b.key))}
 	}
-	return f
+	return v
 }
 
-func without(a, b []word) []word {
-	var out []word
-	for _, w := range a {
-		if !slices.ContainsFunc(b, func(o word) bool { return o.text == w.text }) {
-			out = append(out, w)
-		}
-	}
-	return out
+// comparison is two groups while they are compared.
+type comparison struct {
+	rules *Rules
+	a, b  *group
+	// bare and ext are the group without, and that with the further words.
+	bare, ext *group
+	rel       relation
+	finding
+	verdict
+	say bool
 }
 
-func shares(a, b []uint64) bool {
-	for i, j := 0, 0; i < len(a) && j < len(b); {
+func (c *comparison) tell(format string, args ...any) {
+	if c.say {
+		c.why = append(c.why, fmt.Sprintf(format, args...))
+	}
+}
+
+// rule sets the score, and says why.
+func (c *comparison) rule(score float64, why string) {
+	c.score = score
+	c.tell("%s", why)
+}
+
+// lookCloser is the rules that weigh names, domains and trades against each other.
+func (c *comparison) lookCloser() {
+	against := c.a.families.contradict(c.b.families)
+	switch c.evidence {
+	case unrelated, cousins, abbreviated:
+		c.weighDomain()
+	case contained, lined:
 		switch {
-		case a[i] == b[j]:
-			return true
-		case a[i] < b[j]:
-			i++
-		default:
-			j++
+		case c.evidence == contained && c.rel == sharedSites && c.ext.owned(), c.rel <= sharedSites && c.bare.ownedBy(c.ext):
+			c.apart = false
+			c.rule(0.88, "the domain of the shorter name is the longer name")
+		case c.evidence == contained && c.rel == unknownSites && c.ext.ownedBy(c.bare):
+			c.rule(0.70, "and the domain is the shorter name: a shop below it, or a description")
+		}
+	case nearly:
+		switch {
+		case c.rel == unknownSites && (c.a.ownedBy(c.b) || c.b.ownedBy(c.a)):
+			c.rule(0.95, "and the domain of one is the other")
+		case c.first && c.rel == unknownSites:
+			c.rule(0.70, "but they begin otherwise")
+		case len(c.a.entries) > 2 && len(c.b.entries) > 2 && c.rel != sharedSites:
+			c.rule(0.70, "but both spellings are common, which typing errors aren't")
+		}
+		if against && c.rel != sharedSites && c.score > 0.60 {
+			c.rule(0.60, "but their trades contradict each other")
+		}
+	case strictly, firmly, softly:
+		c.weighTrade()
+	case same:
+		if c.rel == clashingSites && against {
+			c.apart = true
+			c.rule(0.30, "but domain and trade both differ: another firm of the same name")
 		}
 	}
-	return false
 }
 
-// within says whether one name is the other with further words before or behind.
-func within(a, b *form) (extra []word, longer int, ok bool) {
-	x, y := a, b
-	longer = 1
-	if len(a.words) > len(b.words) {
-		x, y, longer = b, a, 0
+// weighDomain asks what domains say of names that don't resemble each other.
+func (c *comparison) weighDomain() {
+	carried := c.a.ownedBy(c.b) || c.b.ownedBy(c.a)
+	switch {
+	case c.rel == unknownSites && !carried || c.rel > sharedSites:
+	case houses(c.a) != houses(c.b) || houses(c.a) == "hotels":
+		c.rule(0.60, "but it may be a house, or the shop for firms, of the other")
+	case c.evidence == abbreviated:
+		c.rule(0.93, "and the domain is the same, or the other name")
+	case c.rel == unknownSites && c.evidence == unrelated:
+		c.rule(0.84, "but the domain of one is the name of the other")
+	case c.rel == sharedSites && (c.a.owned() || c.b.owned()):
+		c.rule(0.86, "the domain carries the name of one of them")
 	}
-	if len(x.words) == len(y.words) || len(x.key) < 2 {
-		return nil, 0, false
-	}
-	for n := 1; n < len(y.words); n++ {
-		if join(y.words[:n], "", false) == x.key {
-			return y.words[n:], longer, true
-		}
-		if join(y.words[n:], "", false) == x.key {
-			return y.words[:n], longer, true
-		}
-	}
-	return nil, 0, false
 }
 
-// oneEdit says whether one letter was left out, added, changed or swapped with its
-// neighbour. Digits must be the same. first says that the edit is in the first letter.
-func oneEdit(a, b string) (ok, first bool) {
-	if len(a) > len(b) {
-		a, b = b, a
+// weighTrade asks whether the bare name is of the trade that the longer one states.
+func (c *comparison) weighTrade() {
+	trade := familySet(0)
+	for _, w := range c.extra {
+		trade |= c.rules.families[w.trade.name]
 	}
-	if len(b)-len(a) > 1 || a == b {
-		return false, false
+	switch {
+	case c.rel == sharedSites || c.rel == clashingSites:
+	case c.ext.ownedBy(c.bare) && len(c.bare.sites) == 0:
+		c.rule(max(c.score, 0.90), "the domain of the longer name is the shorter name")
+	case c.bare.families.contradict(trade):
+		c.apart = c.evidence != softly
+		c.rule(0.20, "but the shorter one is of another trade")
+	case c.evidence == firmly && c.rel == unknownSites && c.bare.families&trade != 0:
+		c.rule(0.84, "and the shorter one is of that trade")
 	}
-	i := 0
-	for i < len(a) && a[i] == b[i] {
-		i++
-	}
-	digit := func(c byte) bool { return c >= '0' && c <= '9' }
-	if len(b) > len(a) {
-		if a[i:] != b[i+1:] || digit(b[i]) {
-			return false, false
-		}
-		return true, i == 0
-	}
-	if a[i+1:] == b[i+1:] {
-		return !digit(a[i]) && !digit(b[i]), i == 0
-	}
-	if i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:] {
-		return !digit(a[i]) && !digit(b[i]), i == 0
-	}
-	return false, false
 }
 
-// relation is what the domains of two groups have to do with each other.
-type relation uint8
-
-const (
-	unknownSites relation = iota // one of them has none
-	sharedSites
-	kinSites
-	clashingSites
-)
+func (c *comparison) tellSites() {
+	if c.rel == unknownSites {
+		return
+	}
+	a, b := c.a.sites[0].host, c.b.sites[0].host
+	switch c.rel {
+	case sharedSites:
+		c.tell("they share the domain %s", sharedSite(c.a, c.b))
+	case kinSites:
+		c.tell("their domains %s and %s differ only in the suffix", a, b)
+	case nearSites:
+		c.tell("their domains %s and %s resemble each other", a, b)
+	case clashingSites:
+		c.tell("their domains %s and %s have nothing in common", a, b)
+	}
+}
 
 func relate(a, b *group) relation {
 	if len(a.sites) == 0 || len(b.sites) == 0 {
 		return unknownSites
 	}
-	kin := false
+	best := clashingSites
 	for _, s := range a.sites {
 		for _, t := range b.sites {
-			if s.host == t.host {
+			switch {
+			case s.host == t.host:
 				return sharedSites
+			case narrowed(s.label) == narrowed(t.label) && !s.below && !t.below:
+				best = kinSites
+			case best == clashingSites && nearLabels(s.label, t.label):
+				best = nearSites
 			}
-			kin = kin || kinLabels(s.label, t.label)
 		}
 	}
-	if kin {
-		return kinSites
-	}
-	return clashingSites
+	return best
 }
 
-// owns says whether a site of the group carries the name of the other: then the
-// other's name is the site's own.
-func owns(g, other *group) bool {
+// ownedBy says whether a site of the group carries the name of the other.
+func (g *group) ownedBy(other *group) bool {
 	for _, s := range g.sites {
+		if s.below {
+			continue
+		}
 		h := hash(exactFeature, s.label)
 		for _, f := range other.forms {
 			if _, ok := slices.BinarySearch(f.same, h); ok {
@@ -238,147 +252,23 @@ func owns(g, other *group) bool {
 	return false
 }
 
-// table is the score of name evidence for each relation of the sites.
-var table = [...][4]float64{
-	//            unknown shared kin   clashing
-	unrelated:  {0, 0.84, 0, 0},
-	contained:  {0.40, 0.88, 0.70, 0},
-	nearly:     {0.86, 0.96, 0.90, 0.30},
-	firmly:     {0.65, 0.90, 0.84, 0.20},
-	softly:     {0.86, 0.93, 0.90, 0.40},
-	harmlessly: {0.90, 0.95, 0.92, 0.50},
-	cut:        {0.85, 0.96, 0.93, 0.30},
-	stated:     {0.92, 0.96, 0.95, 0.60},
-	same:       {0.95, 0.99, 0.97, 0.82},
-	lined:      {0.10, 0.10, 0.10, 0},
-}
+// owned says whether a site of the group carries its own name.
+func (g *group) owned() bool { return g.ownedBy(g) }
 
-// decide says whether two groups of a storefront are one shop. With say it gives
-// its reasons in words.
-func (r *Rules) decide(a, b *group, say bool) verdict {
-	if a.alias != nil && b.alias != nil {
-		if a.alias == b.alias {
-			v := verdict{score: 0.97}
-			if say {
-				v.why = []string{a.alias.why(a.key), b.alias.why(b.key)}
-			}
-			return v
-		}
-		v := verdict{score: 0.05, apart: true}
-		if say {
-			v.why = []string{fmt.Sprintf("two shops that are known apart: %s; %s", a.alias.why(a.key), b.alias.why(b.key))}
-		}
-		return v
-	}
-	rel := relate(a, b)
-	best := finding{}
-	for _, f := range a.forms {
-		for _, o := range b.forms {
-			if n := compare(r, f, o); n.evidence > best.evidence {
-				best = n
-			}
-		}
-	}
-	v := verdict{score: table[best.evidence][rel], apart: best.evidence == lined}
-	var why []string
-	tell := func(format string, args ...any) {
-		if say {
-			why = append(why, fmt.Sprintf(format, args...))
-		}
-	}
-	tell("%s", best.say(a, b))
-	against := a.families.contradict(b.families)
-	switch best.evidence {
-	case unrelated:
-		if rel == sharedSites {
-			la, lb := lines(a), lines(b)
-			switch {
-			case la != lb:
-				v.score = 0.60
-				tell("but one name has a word that makes a shop of its own")
-			case owns(a, a) || owns(b, b):
-				v.score = 0.86
-				tell("the domain carries the name of one of them")
-			}
-		}
-	case nearly:
-		if best.short && rel == unknownSites {
-			v.score = 0.82
-		}
-		if len(a.entries) > 2 && len(b.entries) > 2 && rel != sharedSites {
-			v.score = min(v.score, 0.70)
-			tell("but both spellings are common, which typing errors aren't")
-		}
-		if against && rel != sharedSites {
-			v.score = min(v.score, 0.60)
-			tell("and their trades contradict each other")
-		}
-	case firmly, softly:
-		bare, ext := a, b
-		if best.longer == 0 {
-			bare, ext = b, a
-		}
-		trade := familySet(0)
-		for _, w := range best.extra {
-			trade |= r.families[w.trade]
-		}
-		switch {
-		case rel == sharedSites || rel == clashingSites:
-		case owns(ext, bare):
-			v.score = max(v.score, 0.90)
-			tell("the domain of the longer name is the shorter name")
-		case bare.families.contradict(trade):
-			v.score = 0.20
-			v.apart = best.evidence == firmly
-			tell("but the shorter one is of another trade")
-		case best.evidence == firmly && bare.families != 0 && trade != 0:
-			v.score = 0.84
-			tell("and the shorter one is of that trade")
-		}
-	case same:
-		if rel == clashingSites && against {
-			v.score, v.apart = 0.30, true
-			tell("but domain and trade both differ: another firm of the same name")
-		}
-	case contained:
-		if bare, ext := sides(a, b, best.longer); rel == unknownSites && owns(ext, bare) {
-			v.score = 0.88
-			tell("the domain of the longer name is the shorter name")
-		}
-	}
-	if say {
-		switch rel {
-		case sharedSites:
-			tell("they share the domain %s", sharedSite(a, b))
-		case kinSites:
-			tell("their domains %s and %s are of one kind", a.sites[0].host, b.sites[0].host)
-		case clashingSites:
-			tell("their domains %s and %s have nothing in common", a.sites[0].host, b.sites[0].host)
-		}
-		v.why = why
-	}
-	return v
-}
-
-func sides(a, b *group, longer int) (bare, ext *group) {
-	if longer == 0 {
-		return b, a
-	}
-	return a, b
-}
-
-// lines says which line words a group's names have.
-func lines(g *group) string {
-	var out []string
+// houses says which words a group's names have that, under a shared domain, tell the
+// houses of one owner apart: hotels, and shops for firms.
+func houses(g *group) string {
+	var out string
 	for _, f := range g.forms {
 		for _, w := range f.words {
-			if w.kind == lineWord || w.kind == firmTrade {
-				out = append(out, w.text)
+			if w.line == "business" {
+				out = "business"
+			} else if w.trade.name == "hotels" && out == "" {
+				out = "hotels"
 			}
 		}
 	}
-	slices.Sort(out)
-	return strings.Join(slices.Compact(out), " ")
+	return out
 }
 
 func sharedSite(a, b *group) string {
@@ -390,34 +280,4 @@ func sharedSite(a, b *group) string {
 		}
 	}
 	return ""
-}
-
-// say puts a finding in words.
-func (f finding) say(a, b *group) string {
-	var extra []string
-	for _, w := range f.extra {
-		extra = append(extra, w.text)
-	}
-	words := strings.Join(extra, " ")
-	switch f.evidence {
-	case same:
-		return "the same name, apart from spelling and word order"
-	case stated:
-		return "one entry states the other's name as its own"
-	case cut:
-		return "one name is the other, cut off"
-	case harmlessly:
-		return fmt.Sprintf("the same name but for %q, which changes nothing", words)
-	case softly:
-		return fmt.Sprintf("the same name but for %q, which says where it is or what it sells", words)
-	case firmly:
-		return fmt.Sprintf("the same name but for %q, which may be a shop of its own", words)
-	case nearly:
-		return fmt.Sprintf("%q and %q are one typing error apart", a.key, b.key)
-	case contained:
-		return fmt.Sprintf("the same name but for %q, of which nothing is known", words)
-	case lined:
-		return fmt.Sprintf("%q makes it another shop", words)
-	}
-	return "the names have nothing in common"
 }

@@ -113,7 +113,7 @@ func homonyms(entries []*entry) map[*entry]string {
 	for _, l := range labels {
 		at := ""
 		for _, f := range firms {
-			if kinLabels(f, l) || !families[f].contradict(families[l]) {
+			if nearLabels(f, l) || !families[f].contradict(families[l]) {
 				at = f
 				break
 			}
@@ -209,11 +209,9 @@ func (g *group) profile(r *Rules) {
 			put(hash(exactFeature, o))
 		}
 		put(hash(coreFeature, f.core))
-		if n := len(f.key); n >= headLength {
-			if f.truncated {
-				put(hash(cutFeature, f.key[:headLength]))
-			} else {
-				put(hash(headFeature, f.key[:headLength]))
+		for _, k := range [...]string{f.key, f.full} {
+			if len(k) >= headLength {
+				put(hash(f.headKind(), k[:headLength]))
 			}
 		}
 		typos(f.key, put)
@@ -230,10 +228,19 @@ func (g *group) profile(r *Rules) {
 	g.features = slices.Compact(feats)
 }
 
+// headKind is the feature under which the beginning of a name is entered.
+func (f *form) headKind() featureKind {
+	if f.truncated {
+		return cutFeature
+	}
+	return headFeature
+}
+
 const (
 	// headLength is how many letters of a cut name must be left for it to be found.
 	headLength = 8
-	// typoLength is the shortest key in which one edit is taken for a typing error.
+	// typoLength is the shortest key that is looked up with a letter taken out: what
+	// is shorter is never forgiven (edit.forgiven).
 	typoLength = 6
 	// typoLongest bounds the work: no real name is longer.
 	typoLongest = 48
@@ -243,7 +250,7 @@ const (
 // share one of these if and only if they are at most two edits apart, and always
 // when they are one apart.
 func typos(key string, put func(uint64)) {
-	if len(key) < typoLength-1 || len(key) > typoLongest {
+	if len(key) < typoLength || len(key) > typoLongest {
 		return
 	}
 	put(hash(typoFeature, key))
@@ -257,18 +264,12 @@ func typos(key string, put func(uint64)) {
 	}
 }
 
-// kinLabels says whether two domain labels belong together by their looks.
-func kinLabels(a, b string) bool {
-	if a == b {
-		return true
-	}
+// nearLabels says whether two domain labels resemble each other.
+func nearLabels(a, b string) bool {
 	if len(a) > len(b) {
 		a, b = b, a
 	}
-	if len(a) >= 4 && strings.Contains(b, a) {
-		return true
-	}
-	return narrowed(a) == narrowed(b)
+	return len(a) >= 4 && strings.Contains(b, a) || narrowed(a) == narrowed(b)
 }
 
 // narrowed writes umlauts that were written with two letters with one.

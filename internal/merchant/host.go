@@ -13,24 +13,21 @@ import (
 // maxHost is the longest domain that is read (RFC 1035, 2.3.4).
 const maxHost = 253
 
-// gtlds are suffixes without a country that shops write into their name.
-const gtlds = " com net org shop store online eu co io biz info me tv app dev club site web travel paris berlin london nyc fashion "
-
-// neutral are parts of a host that name nothing of their own: the shop's front, its
-// language, its version.
-const neutral = " www www1 www2 www3 web m mobile shop store boutique tienda loja sklep shopping online secure home en "
-
-// trackers are first parts of hosts that count clicks.
-const trackers = " track tracking tracker trk trck tr click clk clic clicks clics go redirect redir rd aff affiliate affiliates affil partner partners partnerlink ad ads adserver adv lk link links ln out rover t tc tk rdr r deeplink dl visit "
-
-// retail says whether a country's suffix stands for a storefront: some small
-// countries sell theirs to everybody.
-func (r *Rules) retail(c cashback.Country) bool {
-	switch c {
-	case "", "TN", "LV", "CC", "IN", "CO":
-		return false
-	}
-	return true
+// site is what an entry's domain says.
+type site struct {
+	// host decides equality: the registrable domain, or the whole host where a part
+	// before it names something of its own ("bank.example.com").
+	host string
+	// label is the folded registrable name without the suffix ("example").
+	label string
+	// below says that host is more than the registrable domain.
+	below bool
+	// country of the domain's suffix, empty for .com and the like.
+	country cashback.Country
+	// own is false for a tracking host, a shortener or a shop system.
+	own bool
+	// named says that it was read from the name, written as a domain.
+	named bool
 }
 
 // site reads an entry's domain, which may be a URL. Tracking hosts, shorteners and
@@ -89,16 +86,18 @@ func (r *Rules) site(domain string) site {
 	} else {
 		s.label = fold(label, false)
 	}
-	s.country = r.domains[suffix]
+	if !r.anyones[suffix] {
+		s.country = r.domains[suffix]
+	}
 	s.host = reg
 	if sub, cut := strings.CutSuffix(h, "."+reg); cut {
 		first, _, _ := strings.Cut(sub, ".")
-		if strings.Contains(trackers, " "+first+" ") {
+		if r.trackers[first] {
 			s.host = h
 			return s
 		}
 		for _, p := range strings.Split(sub, ".") {
-			if strings.Contains(neutral, " "+p+" ") {
+			if r.neutral[p] {
 				continue
 			}
 			if c, ok := r.countries[p]; ok && len(p) <= 3 {
@@ -111,7 +110,7 @@ func (r *Rules) site(domain string) site {
 				}
 				continue
 			}
-			s.host = h // names something of its own
+			s.host, s.below = h, true // names something of its own
 			break
 		}
 	}
@@ -122,20 +121,28 @@ func (r *Rules) site(domain string) site {
 // domain cuts the suffix off a word of a name that is written as a domain. rest is
 // a country code glued behind it ("Hotels.comUK").
 func (r *Rules) domain(w string) (label, tld string, c cashback.Country, rest string, ok bool) {
-	i := strings.IndexByte(w, '.')
-	if i <= 0 || strings.Contains(w, "..") {
+	if !isASCII(w) && strings.IndexByte(w, '.') > 0 {
+		// A suffix is ASCII; the label needn't be ("müller.de").
+		label, s, _ := strings.Cut(w, ".")
+		s = strings.ToLower(s)
+		if c, known := r.domains[s]; known || r.suffixes[s] {
+			return label, s, c, "", true
+		}
+		return "", "", "", "", false
+	}
+	if strings.Contains(w, "..") {
 		return "", "", "", "", false
 	}
 	low := strings.ToLower(w)
-	for i := 0; i < len(w); i++ {
-		if low[i%len(low)] != '.' {
+	for i := 1; i < len(low); i++ {
+		if low[i] != '.' {
 			continue
 		}
 		s := low[i+1:]
-		if c, known := r.domains[s]; known && (len(s) > 2 || i >= 3 || isTwo(low[:i])) {
+		if c, known := r.domains[s]; known && (len(s) > 2 || i >= 2) { // "A.de" is rather an abbreviation
 			return w[:i], s, c, "", true
 		}
-		if strings.Contains(gtlds, " "+s+" ") && i >= 1 {
+		if r.suffixes[s] {
 			return w[:i], s, "", "", true
 		}
 		for _, g := range [...]string{"com", "net", "org"} {
@@ -147,10 +154,4 @@ func (r *Rules) domain(w string) (label, tld string, c cashback.Country, rest st
 		}
 	}
 	return "", "", "", "", false
-}
-
-// isTwo says whether a label of two letters is enough for a domain: "o2.de" is one,
-// "St.it" hardly.
-func isTwo(label string) bool {
-	return len(label) == 2 && strings.ContainsAny(label, "0123456789") || len(label) == 2
 }
