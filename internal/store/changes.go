@@ -91,7 +91,7 @@ func (v *Reader) Changes(ctx context.Context, after uint64, limit int) (out []ca
 					return nil
 				}
 				c.Portal = head.id
-				c.Before, c.After = r.Before.thaw(head.id), r.After.thaw(head.id)
+				c.Before, c.After = r.thaw(head.id)
 				for _, o := range []*cashback.Offer{c.Before, c.After} {
 					if o != nil && !rates {
 						*o = withhold(*o)

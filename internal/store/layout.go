@@ -29,11 +29,11 @@ const (
 //	standing   P                    counts, last run, last complete run
 //	health     P                    the gate's memory
 //
-//	entries    P E                  what a portal lists, for ever; with its merchant
-//	offers     P E                  what it pays there now: reward, reading, status
+//	offers     M P E                what a portal lists, for ever, and while it is
+//	                                live what it pays there
+//	listed     P E                  the M that the entry is under
 //	readings   P number             a page as last read: URL, time, hash, run
 //	history    E N                  the rate from change N on, or that it ended
-//	members    M P E                the entries of a merchant (nothing in the value)
 //
 //	merchants  M                    the merchant, or where it went; its founder
 //	slugs      slug                 M
@@ -52,12 +52,15 @@ const (
 //	audit      S                    what operators did
 //	damaged    bucket 0 key         records set aside, as they were
 //
-// An offer is three records, entry ← offer → reading, because they change at
-// different speeds: a re-crawl that finds nothing new rewrites only readings.
+// Offers lie under their merchant, because that is how they are read most: a shop's
+// offers, and the whole index, are one walk each. A portal finds its own through
+// listed; a merge moves records. What every look at a page renews (time, hash, run)
+// isn't in the offer but in the reading of its page: a crawl that finds nothing new
+// rewrites one small record a page, and no offer.
 //
-//	members M P E ──→ entries P E ──┐
-//	                  offers  P E ──┴─→ readings P page
-//	                  history   E N
+//	offers M P E ──→ readings P page        history E N
+//	   ↑
+//	listed P E
 type bucket string
 
 const (
@@ -66,11 +69,10 @@ const (
 	factsBucket     bucket = "facts"
 	standingBucket  bucket = "standing"
 	healthBucket    bucket = "health"
-	entriesBucket   bucket = "entries"
 	offersBucket    bucket = "offers"
+	listedBucket    bucket = "listed"
 	readingsBucket  bucket = "readings"
 	historyBucket   bucket = "history"
-	membersBucket   bucket = "members"
 	merchantsBucket bucket = "merchants"
 	slugsBucket     bucket = "slugs"
 	reviewsBucket   bucket = "reviews"
@@ -89,7 +91,7 @@ const (
 
 var buckets = []bucket{
 	metaBucket, portalsBucket, factsBucket, standingBucket, healthBucket,
-	entriesBucket, offersBucket, readingsBucket, historyBucket, membersBucket,
+	offersBucket, listedBucket, readingsBucket, historyBucket,
 	merchantsBucket, slugsBucket, reviewsBucket, eventsBucket,
 	changesBucket, runsBucket, runIDsBucket, stagesBucket, stagedBucket, heldBucket,
 	jobsBucket, hostsBucket, auditBucket, damagedBucket,
@@ -98,7 +100,7 @@ var buckets = []bucket{
 // appended are the buckets whose keys mostly arrive in order: their pages are
 // filled, not left half empty for what will never come between.
 var appended = map[bucket]bool{
-	entriesBucket: true, offersBucket: true, readingsBucket: true, historyBucket: true, changesBucket: true,
+	listedBucket: true, readingsBucket: true, historyBucket: true, changesBucket: true,
 	runsBucket: true, eventsBucket: true, auditBucket: true, factsBucket: true,
 }
 
@@ -134,7 +136,11 @@ func merchantKey(m cashback.MerchantID) []byte {
 	return binary.BigEndian.AppendUint32(nil, uint32(m))
 }
 
-func memberKey(m cashback.MerchantID, p place) []byte { return append(merchantKey(m), p.key()...) }
+func offerKey(m cashback.MerchantID, p place) []byte { return append(merchantKey(m), p.key()...) }
+
+func placeUnder(key []byte) (cashback.MerchantID, place) {
+	return cashback.MerchantID(binary.BigEndian.Uint32(key)), placeOf(key[4:])
+}
 
 func numberKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 
@@ -9,11 +10,13 @@ import (
 	"github.com/cagnotte/cagnotte/internal/merchant"
 )
 
-// held is an entry in a write transaction, as it was and as it will be.
+// held is an entry in a transaction: where and what it was, and what it will be.
 type held struct {
-	at  place
-	was entryRecord // without a key for an entry that is new
-	now entryRecord
+	at       place
+	known    bool // it is stored
+	from, to cashback.MerchantID
+	was, now listing
+	touched  bool // now.Offer isn't was.Offer
 }
 
 // ledger collects what a write does to entries, so that each is written once, in
@@ -33,23 +36,20 @@ func (l *ledger) whole(p portalNumber) (map[string]*held, error) {
 	if m := l.byKey[p]; m != nil {
 		return m, nil
 	}
-	m := map[string]*held{}
-	err := eachOf(l.t, entriesBucket, p.key(), nil, func(key []byte, e *entryRecord) error {
-		h := l.enter(placeOf(key), e)
-		m[e.Key] = h
-		return nil
-	})
-	l.byKey[p] = m
-	return m, err
-}
-
-func (l *ledger) enter(at place, e *entryRecord) *held {
-	h := l.entries[at]
-	if h == nil {
-		h = &held{at: at, was: *e, now: *e}
-		l.entries[at] = h
+	all, err := l.t.listings(p)
+	if err != nil {
+		return nil, err
 	}
-	return h
+	m := make(map[string]*held, len(all))
+	for _, h := range all {
+		if e := l.entries[h.at]; e != nil {
+			h = e
+		}
+		l.entries[h.at] = h
+		m[h.now.Key] = h
+	}
+	l.byKey[p] = m
+	return m, nil
 }
 
 // find returns the entry of a reference, nil where there is none. A merchant that
@@ -59,23 +59,18 @@ func (l *ledger) find(p portalNumber, key string, of cashback.MerchantID) (*held
 		return m[key], nil
 	}
 	if of != 0 {
-		prefix := append(merchantKey(of), p.key()...)
 		var out *held
-		err := l.t.each(membersBucket, prefix, nil, func(k, _ []byte) error {
-			at := placeOf(k[4:])
-			h := l.entries[at]
-			if h == nil {
-				var e entryRecord
-				if found, err := l.t.get(entriesBucket, at.key(), &e); err != nil || !found {
-					return nil
-				}
-				h = l.enter(at, &e)
+		prefix := append(merchantKey(of), p.key()...)
+		err := eachOf(l.t, offersBucket, prefix, nil, func(k []byte, v *listing) error {
+			_, at := placeUnder(k)
+			if v.Key != key {
+				return nil
 			}
-			if h.now.Key == key {
-				out = h
-				return errStop
+			if out = l.entries[at]; out == nil {
+				out = &held{at: at, known: true, from: of, to: of, was: *v, now: *v}
+				l.entries[at] = out
 			}
-			return nil
+			return errStop
 		})
 		if err != nil || out != nil {
 			return out, err
@@ -85,39 +80,43 @@ func (l *ledger) find(p portalNumber, key string, of cashback.MerchantID) (*held
 	return m[key], err
 }
 
-// save writes the entries that have changed and their places among the merchants'
-// members.
+// save writes the entries that have changed, under their merchants.
 func (l *ledger) save() error {
-	var changed []*held
+	var put, gone, listed []*held
 	for _, h := range l.entries {
-		if h.was != h.now {
-			changed = append(changed, h)
+		moved := !h.known || h.from != h.to
+		if moved || h.touched || h.was.entryRecord != h.now.entryRecord {
+			put = append(put, h)
 		}
-	}
-	slices.SortFunc(changed, func(a, b *held) int { return bytes.Compare(a.at.key(), b.at.key()) })
-	var gone, come [][]byte
-	for _, h := range changed {
-		if err := l.t.put(entriesBucket, h.at.key(), &h.now); err != nil {
-			return err
-		}
-		if h.was.Merchant != h.now.Merchant {
-			if h.was.Merchant != 0 {
-				gone = append(gone, memberKey(h.was.Merchant, h.at))
-			}
-			if h.now.Merchant != 0 {
-				come = append(come, memberKey(h.now.Merchant, h.at))
+		if moved {
+			listed = append(listed, h)
+			if h.known {
+				gone = append(gone, h)
 			}
 		}
 	}
-	slices.SortFunc(gone, bytes.Compare)
-	slices.SortFunc(come, bytes.Compare)
-	for _, k := range gone {
-		if err := l.t.drop(membersBucket, k); err != nil {
+	under := func(m func(*held) cashback.MerchantID) func(a, b *held) int {
+		return func(a, b *held) int {
+			return cmp.Or(cmp.Compare(m(a), m(b)), cmp.Compare(a.at.portal, b.at.portal), cmp.Compare(a.at.entry, b.at.entry))
+		}
+	}
+	from := func(h *held) cashback.MerchantID { return h.from }
+	to := func(h *held) cashback.MerchantID { return h.to }
+	slices.SortFunc(gone, under(from))
+	for _, h := range gone {
+		if err := l.t.drop(offersBucket, offerKey(h.from, h.at)); err != nil {
 			return err
 		}
 	}
-	for _, k := range come {
-		if err := l.t.putRaw(membersBucket, k, nil); err != nil {
+	slices.SortFunc(put, under(to))
+	for _, h := range put {
+		if err := l.t.put(offersBucket, offerKey(h.to, h.at), &h.now); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(listed, under(func(*held) cashback.MerchantID { return 0 }))
+	for _, h := range listed {
+		if err := l.t.put(listedBucket, h.at.key(), h.to); err != nil {
 			return err
 		}
 	}
@@ -129,7 +128,10 @@ func (l *ledger) save() error {
 // It returns the live offers that moved, as they were.
 func (l *ledger) plan(p *merchant.Plan) (moved []movedOffer, err error) {
 	t := l.t
-	for _, m := range slices.Concat(p.New, p.Changed) {
+	fresh := slices.Concat(p.New, p.Changed)
+	slices.SortFunc(fresh, func(a, b cashback.Merchant) int { return cmp.Compare(a.ID, b.ID) })
+	slugs := map[string]cashback.MerchantID{}
+	for _, m := range fresh {
 		if m.ID == 0 {
 			return nil, cashback.Errorf(cashback.Internal, "the plan has a merchant without a number")
 		}
@@ -139,15 +141,21 @@ func (l *ledger) plan(p *merchant.Plan) (moved []movedOffer, err error) {
 		}
 		oldSlug := rec.Merchant.Slug
 		rec.Merchant, rec.Lead = m, 0
+		if err := l.founder(&rec, p); err != nil {
+			return nil, err
+		}
 		if err := t.put(merchantsBucket, merchantKey(m.ID), &rec); err != nil {
 			return nil, err
 		}
 		if m.Slug != "" && m.Slug != oldSlug {
-			if err := t.put(slugsBucket, []byte(m.Slug), m.ID); err != nil {
-				return nil, err
-			}
+			slugs[m.Slug] = m.ID
 		}
 		if err := t.change(changeRecord{Kind: cashback.MerchantChanged, Merchant: m.ID}); err != nil {
+			return nil, err
+		}
+	}
+	for _, slug := range sortedKeys(slugs) {
+		if err := t.put(slugsBucket, []byte(slug), slugs[slug]); err != nil {
 			return nil, err
 		}
 	}
@@ -180,32 +188,28 @@ func (l *ledger) plan(p *merchant.Plan) (moved []movedOffer, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if h == nil || h.now.Merchant == mv.To {
+		if h == nil || h.to == mv.To {
 			continue
 		}
-		offer, live := t.liveOffer(h.at)
-		h.now.Merchant = mv.To
-		if live {
-			moved = append(moved, movedOf(h, offer))
+		h.to = mv.To
+		if m, ok := t.movedOf(h); ok {
+			moved = append(moved, m)
 		}
 	}
 	for _, id := range sortedKeys(p.Founders) {
-		h, err := l.ref(p.Founders[id], id)
-		if err != nil {
-			return nil, err
-		}
 		var rec merchantRecord
 		found, err := t.get(merchantsBucket, merchantKey(id), &rec)
 		if err != nil && !isDamaged(err) {
 			return nil, err
 		}
-		if h == nil || !found {
-			t.store.logger.Warn("a merchant's founder isn't known", "merchant", id, "portal", p.Founders[id].Portal, "entry", p.Founders[id].Key)
-			continue
-		}
-		rec.FounderPortal, rec.FounderEntry = h.at.portal, h.at.entry
-		if err := t.put(merchantsBucket, merchantKey(id), &rec); err != nil {
+		was := rec
+		if err := l.founder(&rec, p); err != nil {
 			return nil, err
+		}
+		if found && (rec.FounderPortal != was.FounderPortal || rec.FounderEntry != was.FounderEntry) {
+			if err := t.put(merchantsBucket, merchantKey(id), &rec); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for _, ref := range p.Settled {
@@ -234,29 +238,46 @@ func (l *ledger) plan(p *merchant.Plan) (moved []movedOffer, err error) {
 	return moved, nil
 }
 
+// founder enters the entry that owns a merchant's id, where the plan says so.
+func (l *ledger) founder(rec *merchantRecord, p *merchant.Plan) error {
+	ref, ok := p.Founders[rec.Merchant.ID]
+	if !ok {
+		return nil
+	}
+	h, err := l.ref(ref, rec.Merchant.ID)
+	if err == nil && h != nil {
+		rec.FounderPortal, rec.FounderEntry = h.at.portal, h.at.entry
+	}
+	return err
+}
+
 // movedOffer is a live offer whose merchant is another now.
 type movedOffer struct {
 	at            place
 	before, after cashback.Offer
 }
 
-func movedOf(h *held, offer cashback.Offer) movedOffer {
-	m := movedOffer{at: h.at, before: offer, after: offer}
-	m.before.Merchant, m.after.Merchant = h.was.Merchant, h.now.Merchant
-	return m
+func (t *tx) movedOf(h *held) (m movedOffer, live bool) {
+	if h.was.Offer == nil {
+		return m, false
+	}
+	o, err := t.whole(h.from, h.at, &h.was)
+	if err != nil {
+		return m, false
+	}
+	m = movedOffer{at: h.at, before: o, after: o}
+	m.after.Merchant = h.to
+	return m, true
 }
 
 // ref finds an entry by its reference; nil where the store has lost it.
 func (l *ledger) ref(ref merchant.Ref, of cashback.MerchantID) (*held, error) {
-	r, err := l.t.portal(ref.Portal)
-	if err != nil {
-		if cashback.KindOf(err) != cashback.NotFound && !isDamaged(err) {
-			return nil, err
-		}
+	n, known := l.t.store.number(ref.Portal)
+	if !known {
 		l.t.store.logger.Warn("the plan names an unknown portal", "portal", ref.Portal)
 		return nil, nil
 	}
-	h, err := l.find(r.Number, ref.Key, of)
+	h, err := l.find(n, ref.Key, of)
 	if err == nil && h == nil {
 		l.t.store.logger.Warn("the plan names an entry that the store doesn't have", "portal", ref.Portal, "entry", ref.Key)
 	}
@@ -282,13 +303,12 @@ func (t *tx) savePlan(p *merchant.Plan) error {
 			if err != nil {
 				return err
 			}
-			if h == nil || h.now.Merchant == p.Assign[key] {
+			if h == nil || h.to == p.Assign[key] {
 				continue
 			}
-			offer, live := t.liveOffer(h.at)
-			h.now.Merchant = p.Assign[key]
-			if live {
-				all = append(all, movedOf(h, offer))
+			h.to = p.Assign[key]
+			if m, ok := t.movedOf(h); ok {
+				all = append(all, m)
 			}
 		}
 	}
@@ -303,7 +323,9 @@ func (t *tx) moves(all []movedOffer) error {
 	slices.SortFunc(all, func(a, b movedOffer) int { return bytes.Compare(a.at.key(), b.at.key()) })
 	for i := range all {
 		m := &all[i]
-		if err := t.change(changeRecord{Kind: cashback.OfferChanged, Portal: m.at.portal, Merchant: m.after.Merchant, Before: freeze(&m.before), After: freeze(&m.after)}); err != nil {
+		c := changeRecord{Kind: cashback.OfferChanged, Portal: m.at.portal, Merchant: m.after.Merchant}
+		c.freeze(&m.before, &m.after)
+		if err := t.change(c); err != nil {
 			return err
 		}
 	}
@@ -330,39 +352,49 @@ func (s *Store) SaveMerchantEvent(ctx context.Context, e merchant.Event, p merch
 	})
 }
 
-// MerchantState is everything that the catalogue of merchants is rebuilt from.
+// MerchantState is everything that the catalogue of merchants is rebuilt from. Of the
+// entries it has what identifies them, not link and logo.
 func (s *Store) MerchantState(ctx context.Context) (st merchant.State, err error) {
 	defer cashback.Wrap(&err, "read the merchants")
-	type numbered struct {
-		held merchant.Held
-		at   entryNumber
-	}
-	var entries []numbered
 	err = s.read(ctx, func(t *tx) error {
-		st.Founders = map[cashback.MerchantID]merchant.Ref{}
-		refs := map[place]merchant.Ref{}
-		err := eachOf(t, entriesBucket, nil, nil, func(key []byte, e *entryRecord) error {
-			at := placeOf(key)
-			h := merchant.Held{Portal: s.head(at.portal).id, Entry: e.entry(), Merchant: e.Merchant}
-			if h.Portal != "" {
-				entries = append(entries, numbered{h, at.entry})
-				refs[at] = merchant.Ref{Portal: h.Portal, Key: e.Key}
-			}
-			return nil
-		})
+		st = merchant.State{Founders: map[cashback.MerchantID]merchant.Ref{}}
+		count, err := t.counters()
 		if err != nil {
 			return err
 		}
+		// One entry may have founded several merchants that were merged since.
+		founded := map[place][]cashback.MerchantID{}
 		err = eachOf(t, merchantsBucket, nil, nil, func(_ []byte, m *merchantRecord) error {
 			st.Merchants = append(st.Merchants, m.Merchant)
-			if ref, ok := refs[place{m.FounderPortal, m.FounderEntry}]; ok {
-				st.Founders[m.Merchant.ID] = ref
+			if at := (place{m.FounderPortal, m.FounderEntry}); at.entry != 0 {
+				founded[at] = append(founded[at], m.Merchant.ID)
 			}
 			return nil
 		})
 		if err != nil {
 			return err
 		}
+		// Entry numbers are the order in which entries were first seen.
+		st.Held = make([]merchant.Held, count.Entry+1)
+		err = eachOf(t, offersBucket, nil, nil, func(key []byte, e *entryRecord) error {
+			m, at := placeUnder(key)
+			portal := s.head(at.portal).id
+			if portal == "" || int(at.entry) >= len(st.Held) {
+				return nil
+			}
+			st.Held[at.entry] = merchant.Held{
+				Portal: portal, Merchant: m,
+				Entry: cashback.Entry{Key: e.Key, Name: e.Name, Country: e.Country, Domain: e.Domain, Category: e.Category},
+			}
+			for _, id := range founded[at] {
+				st.Founders[id] = merchant.Ref{Portal: portal, Key: e.Key}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		st.Held = slices.DeleteFunc(st.Held, func(h merchant.Held) bool { return h.Portal == "" })
 		return eachOf(t, eventsBucket, nil, nil, func(_ []byte, e *merchant.Event) error {
 			st.Events = append(st.Events, *e)
 			return nil
@@ -370,11 +402,6 @@ func (s *Store) MerchantState(ctx context.Context) (st merchant.State, err error
 	})
 	if err != nil {
 		return merchant.State{}, err
-	}
-	slices.SortFunc(entries, func(a, b numbered) int { return int(int64(a.at) - int64(b.at)) })
-	st.Held = make([]merchant.Held, len(entries))
-	for i := range entries {
-		st.Held[i] = entries[i].held
 	}
 	return st, nil
 }

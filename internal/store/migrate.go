@@ -2,10 +2,7 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -96,32 +93,4 @@ func (s *Store) keep(name string) error {
 		return diskError(err, "keep the old database as %s", path)
 	}
 	return nil
-}
-
-// The two metas of a bbolt file say which transaction was the last: at 16 bytes into
-// pages 0 and 1 stand magic, version, page size, flags, root, sequence, freelist,
-// high water mark, transaction and checksum.
-const (
-	metaOffset = 16
-	metaSize   = 64
-	metaTxid   = 48
-)
-
-// committed says whether the file names a transaction as done; true when in doubt.
-func (s *Store) committed(id int) bool {
-	f, err := os.Open(s.db.Path())
-	if err != nil {
-		return true
-	}
-	defer f.Close()
-	for page := range 2 {
-		b := make([]byte, metaSize)
-		if _, err := f.ReadAt(b, int64(page*s.page+metaOffset)); err != nil && !errors.Is(err, io.EOF) {
-			return true
-		}
-		if binary.NativeEndian.Uint64(b[metaTxid:]) >= uint64(id) {
-			return true
-		}
-	}
-	return false
 }

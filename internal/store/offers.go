@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"slices"
@@ -9,15 +11,29 @@ import (
 	"github.com/cagnotte/cagnotte/internal/cashback"
 )
 
-// page reads a reading; pages of one portal are read again and again, so the
-// transaction remembers the last ones.
+// page reads a reading. Many offers share one, so the transaction remembers it; a
+// long iteration, which is many transactions, remembers the bytes with it and looks
+// whether they still stand.
 func (t *tx) page(p portalNumber, n pageNumber) (*pageRecord, error) {
 	k := uint64(p)<<32 | uint64(n)
 	if r := t.pages[k]; r != nil {
 		return r, nil
 	}
-	r := new(pageRecord)
+	if t.pages == nil {
+		t.pages = map[uint64]*pageRecord{}
+	} else if len(t.pages) >= pagesKept {
+		clear(t.pages)
+	}
 	key := readingKey(p, n)
+	var raw []byte
+	if t.seen != nil {
+		raw = t.value(readingsBucket, key)
+		if s, ok := t.seen.pages[k]; ok && bytes.Equal(s.raw, raw) {
+			t.pages[k] = s.page
+			return s.page, nil
+		}
+	}
+	r := new(pageRecord)
 	found, err := t.get(readingsBucket, key, r)
 	if err != nil {
 		return nil, err
@@ -25,45 +41,46 @@ func (t *tx) page(p portalNumber, n pageNumber) (*pageRecord, error) {
 	if !found {
 		return nil, t.met(&DamagedError{string(readingsBucket), key, "an offer was read there, and it is gone"})
 	}
-	if t.pages == nil || len(t.pages) >= 4096 {
-		t.pages = map[uint64]*pageRecord{}
-	}
 	t.pages[k] = r
+	if t.seen != nil {
+		if len(t.seen.pages) >= pagesKept {
+			clear(t.seen.pages)
+		}
+		t.seen.pages[k] = seenPage{clone(raw), r}
+	}
 	return r, nil
 }
 
+// pagesKept bounds the readings that are remembered while offers are read: 8,000 are
+// those of 400,000 offers in lists of 50.
+const pagesKept = 20_000
+
+// seenPages are the readings that a long iteration has met.
+type seenPages struct {
+	pages map[uint64]seenPage
+	// sure are those of the state that transaction as has; while nothing is
+	// written, the next transaction has the same.
+	as   int
+	sure map[uint64]*pageRecord
+}
+
+// seenPage is a reading with the bytes that it was read from.
+type seenPage struct {
+	raw  []byte
+	page *pageRecord
+}
+
 // whole puts an offer together from its records.
-func (t *tx) whole(at place, e *entryRecord, o *offerRecord) (cashback.Offer, error) {
-	p, err := t.page(at.portal, o.Page)
+func (t *tx) whole(m cashback.MerchantID, at place, l *listing) (cashback.Offer, error) {
+	p, err := t.page(at.portal, l.Offer.Page)
 	if err != nil {
 		return cashback.Offer{}, err
 	}
 	read := &p.reading
-	if o.Own != nil {
-		read = o.Own
+	if l.Offer.Own != nil {
+		read = l.Offer.Own
 	}
-	return o.offer(t.store.head(at.portal).id, e, p.URL, read), nil
-}
-
-// liveOffer reads the offer at a place; false where there is none, or where a record
-// of it is damaged.
-func (t *tx) liveOffer(at place) (cashback.Offer, bool) {
-	key := at.key()
-	var o offerRecord
-	if found, err := t.get(offersBucket, key, &o); err != nil || !found {
-		return cashback.Offer{}, false
-	}
-	var e entryRecord
-	found, err := t.get(entriesBucket, key, &e)
-	if err != nil {
-		return cashback.Offer{}, false
-	}
-	if !found {
-		_ = t.met(&DamagedError{string(offersBucket), key, "the entry that it belongs to is gone"})
-		return cashback.Offer{}, false
-	}
-	out, err := t.whole(at, &e, &o)
-	return out, err == nil
+	return l.Offer.offer(t.store.head(at.portal).id, m, &l.entryRecord, p.URL, read), nil
 }
 
 // shown is an offer as the view may see it; false where it may not.
@@ -97,20 +114,35 @@ func (v *Reader) Offers(ctx context.Context, id cashback.MerchantID) (out []cash
 }
 
 func (v *Reader) offers(t *tx, id cashback.MerchantID) (out []cashback.Offer, err error) {
-	prefix := merchantKey(id)
-	err = t.each(membersBucket, prefix, nil, func(key, _ []byte) error {
-		at := placeOf(key[len(prefix):])
-		if v.hidden(at.portal) {
-			return nil
-		}
-		if o, ok := t.liveOffer(at); ok {
-			if o, ok = v.shown(at, o); ok {
-				out = append(out, o)
-			}
+	err = t.each(offersBucket, merchantKey(id), nil, func(key, payload []byte) error {
+		_, at := placeUnder(key)
+		if o, ok := v.offer(t, id, at, key, payload); ok {
+			out = append(out, o)
 		}
 		return nil
 	})
 	return out, err
+}
+
+// offer reads an offer from its record, as the view may see it; false where there is
+// nothing to be seen.
+func (v *Reader) offer(t *tx, id cashback.MerchantID, at place, key, payload []byte) (cashback.Offer, bool) {
+	if v.hidden(at.portal) {
+		return cashback.Offer{}, false
+	}
+	var l listing
+	if err := decode(offersBucket, key, payload, &l); err != nil {
+		_ = t.met(err)
+		return cashback.Offer{}, false
+	}
+	if l.Offer == nil {
+		return cashback.Offer{}, false
+	}
+	o, err := t.whole(id, at, &l)
+	if err != nil {
+		return cashback.Offer{}, false
+	}
+	return v.shown(at, o)
 }
 
 // PortalOffers lists the live offers of a portal, in the order in which their
@@ -131,37 +163,58 @@ func (v *Reader) PortalOffers(ctx context.Context, portal string) (out []cashbac
 	return out, err
 }
 
-// portalOffers walks entries and offers side by side: their keys are the same.
+// portalOffers reads a portal's live offers, the oldest entry first.
 func (t *tx) portalOffers(p portalNumber, f func(place, cashback.Offer)) error {
-	entries := t.bucket(entriesBucket).Cursor()
-	ek, ev := entries.Seek(p.key())
-	return eachOf(t, offersBucket, p.key(), nil, func(key []byte, o *offerRecord) error {
-		for ek != nil && string(ek) < string(key) {
-			ek, ev = entries.Next()
+	all, err := t.listings(p)
+	if err != nil {
+		return err
+	}
+	for _, h := range all {
+		if h.was.Offer == nil {
+			continue
 		}
-		at := placeOf(key)
-		if string(ek) != string(key) {
-			_ = t.met(&DamagedError{string(offersBucket), clone(key), "the entry that it belongs to is gone"})
-			return nil
+		if o, err := t.whole(h.from, h.at, &h.was); err == nil {
+			f(h.at, o)
 		}
-		payload, err := open(entriesBucket, ek, ev)
-		var e entryRecord
-		if err == nil {
-			err = decode(entriesBucket, ek, payload, &e)
-		}
-		if err != nil {
-			_ = t.met(err)
-			return nil
-		}
-		if whole, err := t.whole(at, &e, o); err == nil {
-			f(at, whole)
-		}
+	}
+	return nil
+}
+
+// listings reads all that a portal lists or has listed, the oldest entry first.
+func (t *tx) listings(p portalNumber) ([]*held, error) {
+	var out []*held
+	err := eachOf(t, listedBucket, p.key(), nil, func(key []byte, m *cashback.MerchantID) error {
+		out = append(out, &held{at: placeOf(key), known: true, from: *m, to: *m})
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	// In the order in which they lie, neighbours share pages.
+	slices.SortFunc(out, func(a, b *held) int {
+		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.at.entry, b.at.entry))
+	})
+	whole := out[:0]
+	for _, h := range out {
+		found, err := t.get(offersBucket, offerKey(h.from, h.at), &h.was)
+		if err == nil && !found {
+			err = t.met(&DamagedError{string(listedBucket), h.at.key(), "the offer that it names is gone"})
+		}
+		if err != nil {
+			// What was listed is lost with the record, and its place with it; if
+			// the portal still lists it, it is new.
+			_ = t.met(&DamagedError{string(listedBucket), h.at.key(), "the offer that it names is damaged"})
+			continue
+		}
+		h.now = h.was
+		whole = append(whole, h)
+	}
+	slices.SortFunc(whole, func(a, b *held) int { return cmp.Compare(a.at.entry, b.at.entry) })
+	return whole, nil
 }
 
 // How many records a transaction of a long iteration reads: a millisecond or two.
-const chunk = 256
+const chunk = 1000
 
 // EachMerchant calls f for every merchant by id, with its live offers (none, for
 // some). It reads in short transactions and calls f between them: a publication
@@ -171,41 +224,62 @@ func (v *Reader) EachMerchant(ctx context.Context, f func(cashback.Merchant, []c
 	defer cashback.Wrap(&err, "read the merchants")
 	type found struct {
 		merchant cashback.Merchant
-		offers   []cashback.Offer
+		offers   int
 	}
-	batch := make([]found, 0, chunk)
+	var batch []found
 	from := cashback.MerchantID(0)
-	for {
-		batch = batch[:0]
-		read := 0
+	kept := seenPages{pages: map[uint64]seenPage{}}
+	for more := true; more; {
+		batch, more = batch[:0], false
+		offers := make([]cashback.Offer, 0, chunk+chunk/8)
 		err := v.store.read(ctx, func(t *tx) error {
+			t.seen = &kept
+			if id := t.bolt.ID(); id != kept.as {
+				kept.as, kept.sure = id, map[uint64]*pageRecord{}
+			}
+			t.pages = kept.sure
+			c := t.bucket(offersBucket).Cursor()
+			ok, ov := c.Seek(merchantKey(from))
 			return eachOf(t, merchantsBucket, nil, merchantKey(from), func(key []byte, m *merchantRecord) error {
-				if read >= chunk {
+				if len(batch)+len(offers) >= chunk {
+					more = true
 					return errStop
 				}
-				read++
-				from = cashback.MerchantID(binary.BigEndian.Uint32(key)) + 1
-				if m.Lead != 0 {
-					return nil
+				id := cashback.MerchantID(binary.BigEndian.Uint32(key))
+				from = id + 1
+				before := len(offers)
+				for ; ok != nil && bytes.Compare(ok[:4], key) <= 0; ok, ov = c.Next() {
+					if !bytes.Equal(ok[:4], key) {
+						continue
+					}
+					payload, err := open(offersBucket, ok, ov)
+					if err != nil {
+						_ = t.met(err)
+						continue
+					}
+					_, at := placeUnder(ok)
+					if o, shown := v.offer(t, id, at, ok, payload); shown {
+						offers = append(offers, o)
+					}
 				}
-				offers, err := v.offers(t, m.Merchant.ID)
-				read += len(offers)
-				batch = append(batch, found{m.Merchant, offers})
-				return err
+				if m.Lead == 0 {
+					batch = append(batch, found{m.Merchant, len(offers) - before})
+				}
+				return nil
 			})
 		})
 		if err != nil {
 			return err
 		}
 		for _, m := range batch {
-			if err := f(m.merchant, m.offers); err != nil {
+			mine := offers[:m.offers:m.offers]
+			offers = offers[m.offers:]
+			if err := f(m.merchant, mine); err != nil {
 				return err
 			}
 		}
-		if read < chunk {
-			return nil
-		}
 	}
+	return nil
 }
 
 // merchant reads a merchant's record, following where merged ones went.
@@ -269,17 +343,12 @@ func (v *Reader) History(ctx context.Context, id cashback.MerchantID, since time
 		if err != nil {
 			return err
 		}
-		prefix := merchantKey(m.Merchant.ID)
-		return t.each(membersBucket, prefix, nil, func(key, _ []byte) error {
-			at := placeOf(key[len(prefix):])
+		return eachOf(t, offersBucket, merchantKey(m.Merchant.ID), nil, func(key []byte, l *listing) error {
+			_, at := placeUnder(key)
 			if _, rates := v.view.shows(v.store.head(at.portal).mode); !rates {
 				return nil
 			}
-			var e entryRecord
-			if found, err := t.get(entriesBucket, at.key(), &e); err != nil || !found {
-				return nil
-			}
-			points, err := t.history(at, &e, since)
+			points, err := t.history(at, m.Merchant.ID, l.Key, since)
 			out = append(out, points...)
 			return err
 		})
@@ -288,14 +357,14 @@ func (v *Reader) History(ctx context.Context, id cashback.MerchantID, since time
 }
 
 // history reads the rates of an entry that were in force at or after a moment.
-func (t *tx) history(at place, e *entryRecord, since time.Time) ([]cashback.RatePoint, error) {
+func (t *tx) history(at place, m cashback.MerchantID, entry string, since time.Time) ([]cashback.RatePoint, error) {
 	var out []cashback.RatePoint
 	next := int64(0) // when the following point began
 	err := backwards(t, historyBucket, historyKey(at.entry, 0)[:4], func(_ []byte, p *pointRecord) error {
 		if !p.Ended {
 			out = append(out, cashback.RatePoint{
 				From: moment(p.From), To: moment(next), Kind: p.Kind, Tiers: p.Tiers, RawText: p.RawText, Run: p.Run,
-				Status: p.Status, Portal: t.store.head(at.portal).id, Merchant: e.Merchant, Key: e.Key,
+				Status: p.Status, Portal: t.store.head(at.portal).id, Merchant: m, Key: entry,
 			})
 		}
 		next = p.From

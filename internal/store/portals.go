@@ -161,6 +161,16 @@ func (s *Store) head(n portalNumber) portalHead {
 	return portalHead{mode: cashback.Off}
 }
 
+// number is a portal's number; false for one that nobody has defined.
+func (s *Store) number(id string) (portalNumber, bool) {
+	for n, h := range *s.portals.Load() {
+		if h.id == id && id != "" {
+			return portalNumber(n), true
+		}
+	}
+	return 0, false
+}
+
 func (t *tx) portal(id string) (*portalRecord, error) {
 	var r portalRecord
 	found, err := t.get(portalsBucket, []byte(id), &r)

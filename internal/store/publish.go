@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"reflect"
 	"slices"
 	"time"
 
@@ -31,11 +32,10 @@ type Published struct {
 	LastChange uint64
 }
 
-// live is an offer in a publication: as it stands, and as it will.
+// live is an offer in a publication, as it stands and as it is staged.
 type live struct {
 	*held
-	rec    *offerRecord // nil before it is added
-	before *cashback.Offer
+	before *cashback.Offer // nil before it is added
 	staged *cashback.Offer
 	page   string // the URL whose reading it takes its time from
 	own    *reading
@@ -90,18 +90,18 @@ func (t *tx) publish(p *Publication, out *Published) error {
 	}
 	for key, id := range p.Plan.Assign {
 		if h := entries[key]; h != nil && p.Plan.Portal == portal.Portal.ID {
-			h.now.Merchant = id
+			h.to = id
 		}
 	}
 	b.judge(&p.Judgement)
 	if err := b.readings(); err != nil {
 		return err
 	}
-	if err := l.save(); err != nil {
-		return err
-	}
 	run := p.Snapshot.Run
 	if err := b.write(&run); err != nil {
+		return err
+	}
+	if err := l.save(); err != nil {
 		return err
 	}
 	// Offers of this portal have their own change records already.
@@ -149,33 +149,37 @@ func (b *publication) load() error {
 	if err != nil {
 		return err
 	}
-	return eachOf(b.t, offersBucket, b.portal.Number.key(), nil, func(key []byte, r *offerRecord) error {
-		at := placeOf(key)
-		h := b.ledger.entries[at]
-		page := b.pages[r.Page]
-		if h == nil || page == nil {
-			// Its entry or its page is lost, and with it what it was: it goes, and
-			// is added again if the portal still lists it.
-			_ = b.t.met(&DamagedError{string(offersBucket), clone(key), "a record that it belongs to is gone"})
-			return nil
+	for _, h := range b.ledger.byKey[b.portal.Number] {
+		if h.was.Offer == nil {
+			continue
 		}
-		v := &live{held: h, rec: r, page: page.URL, own: r.Own}
+		page := b.pages[h.was.Offer.Page]
+		if page == nil {
+			// Its page is lost, and with it when it was read: the offer goes, and is
+			// added again if the portal still lists it.
+			h.was.Offer, h.now.Offer, h.touched = nil, nil, true
+			continue
+		}
+		v := &live{held: h, page: page.URL, own: h.was.Offer.Own, missed: h.was.Offer.MissedRuns}
 		read := &page.reading
-		if r.Own != nil {
-			read = r.Own
+		if v.own != nil {
+			read = v.own
 		}
-		before := r.offer(b.portal.Portal.ID, &h.was, page.URL, read)
-		v.before, v.missed = &before, r.MissedRuns
-		b.offers[at] = v
-		return nil
-	})
+		before := h.was.Offer.offer(b.portal.Portal.ID, h.from, &h.was.entryRecord, page.URL, read)
+		v.before = &before
+		b.offers[h.at] = v
+	}
+	return nil
 }
 
 // stage lays the snapshot's offers over the live ones.
 func (b *publication) stage(p *Publication, entries map[string]*held) {
 	seen := map[string]bool{}
 	for i := range p.Snapshot.Offers {
-		o := &p.Snapshot.Offers[i]
+		o := p.Snapshot.Offers[i]
+		if o.Status == "" {
+			o.Status = cashback.OK
+		}
 		if seen[o.Entry.Key] {
 			continue // a page's own repetition: the first counts
 		}
@@ -184,7 +188,7 @@ func (b *publication) stage(p *Publication, entries map[string]*held) {
 		if h == nil {
 			b.count.Entry++
 			b.t.dirty = true
-			h = &held{at: place{b.portal.Number, entryNumber(b.count.Entry)}, now: entryRecordOf(o.Entry, o.Merchant)}
+			h = &held{at: place{b.portal.Number, entryNumber(b.count.Entry)}, to: o.Merchant}
 			b.ledger.entries[h.at] = h
 			entries[o.Entry.Key] = h
 		}
@@ -196,8 +200,8 @@ func (b *publication) stage(p *Publication, entries map[string]*held) {
 			v.missed = 0
 			continue
 		}
-		h.now = entryRecordOf(o.Entry, h.now.Merchant)
-		v.staged, v.missed = o, 0
+		h.now.entryRecord = entryRecordOf(o.Entry)
+		v.staged, v.missed = &o, 0
 	}
 }
 
@@ -228,9 +232,7 @@ func (b *publication) judge(j *cashback.Judgement) {
 	at(j.Withheld, missing)
 	at(j.Unverified, func(v *live) {
 		if v.staged != nil {
-			o := *v.staged
-			o.Status = cashback.Unverified
-			v.staged = &o
+			v.staged.Status = cashback.Unverified
 		}
 	})
 }
@@ -357,83 +359,78 @@ func (b *publication) write(run *cashback.Run) error {
 }
 
 func (b *publication) offer(v *live, run *cashback.Run) error {
-	t, key := b.t, v.at.key()
+	t := b.t
 	if v.remove {
 		run.Removed++
-		if err := t.drop(offersBucket, key); err != nil {
-			return err
-		}
-		if err := t.change(changeRecord{Kind: cashback.OfferRemoved, Portal: v.at.portal, Merchant: v.before.Merchant, Before: freeze(v.before)}); err != nil {
+		v.now.Offer, v.touched = nil, true
+		c := changeRecord{Kind: cashback.OfferRemoved, Portal: v.at.portal, Merchant: v.before.Merchant}
+		c.freeze(v.before, nil)
+		if err := t.change(c); err != nil {
 			return err
 		}
 		return t.put(historyBucket, historyKey(v.at.entry, b.count.Change), &pointRecord{From: stamp(b.now), Run: run.ID, Ended: true})
 	}
+	old := v.was.Offer
 	var rec offerRecord
-	switch {
-	case v.staged == nil:
-		rec = *v.rec
-	default:
-		o := *v.staged
-		if o.Status == "" {
-			o.Status = cashback.OK
+	src := v.staged
+	if src == nil {
+		rec, src = *old, v.before
+	} else {
+		rec = offerRecordOf(src)
+		rec.Since = stamp(src.Receipt.ReadAt)
+		if rec.Since == 0 {
+			rec.Since = stamp(b.now)
 		}
-		o.Receipt.InForceSince = o.Receipt.ReadAt
-		if o.Receipt.ReadAt.IsZero() {
-			o.Receipt.InForceSince = b.now
-		}
-		rec = offerRecordOf(&o)
 	}
 	rec.Page, rec.Own, rec.MissedRuns = b.byURL[v.page], v.own, v.missed
-	changed := v.rec == nil
-	point := v.rec == nil
-	if v.rec != nil {
-		rate := sameRate(v.rec, &rec)
+	changed, point := old == nil, old == nil
+	if old != nil {
+		same := sameOffer(old, &rec)
+		rate := same || sameRate(old, &rec)
 		if rate {
-			rec.Since = v.rec.Since
+			rec.Since = old.Since
 		}
-		point = !rate || v.rec.Status != rec.Status
-		changed = !sameOffer(v.rec, &rec) || v.was != v.now
+		point = !rate || old.Status != rec.Status
+		changed = !same || v.from != v.to || v.was.entryRecord != v.now.entryRecord
+		v.touched = !same || rec.Page != old.Page || rec.MissedRuns != old.MissedRuns || !sameReading(rec.Own, old.Own)
+	}
+	if old == nil || v.touched {
+		v.now.Offer, v.touched = &rec, true
 	}
 	if changed {
 		after := rec.bare(b.portal.Portal.ID)
-		after.Entry, after.Merchant = v.now.entry(), v.now.Merchant
-		src := v.staged
-		if src == nil {
-			src = v.before
-		}
+		after.Entry, after.Merchant = v.now.entry(), v.to
 		after.Receipt.URL, after.Receipt.ReadAt, after.Receipt.Hash = src.Receipt.URL, src.Receipt.ReadAt, src.Receipt.Hash
 		after.Receipt.DefinitionVersion, after.Receipt.Run = src.Receipt.DefinitionVersion, src.Receipt.Run
-		kind := cashback.OfferChanged
-		if v.rec == nil {
-			kind = cashback.OfferAdded
+		c := changeRecord{Kind: cashback.OfferChanged, Portal: v.at.portal, Merchant: v.to}
+		if old == nil {
+			c.Kind = cashback.OfferAdded
 			run.Added++
 		} else {
 			run.Changed++
 		}
-		if err := t.change(changeRecord{Kind: kind, Portal: v.at.portal, Merchant: after.Merchant, Before: freeze(v.before), After: freeze(&after)}); err != nil {
+		c.freeze(v.before, &after)
+		if err := t.change(c); err != nil {
 			return err
 		}
 	}
-	if point {
-		from := stamp(v.staged.Receipt.ReadAt)
-		if from == 0 {
-			from = stamp(b.now)
-		}
-		p := pointRecord{From: from, Kind: rec.Kind, Tiers: rec.Tiers, RawText: rec.RawText, Run: run.ID, Status: rec.Status}
-		if p.Kind == "" {
-			p.Kind = firstKind(rec.Tiers)
-		}
-		if p.Status == "" {
-			p.Status = cashback.OK
-		}
-		if err := t.put(historyBucket, historyKey(v.at.entry, b.count.Change), &p); err != nil {
-			return err
-		}
-	}
-	if v.rec != nil && rec.Page == v.rec.Page && rec.MissedRuns == v.rec.MissedRuns && sameReading(rec.Own, v.rec.Own) && sameOffer(v.rec, &rec) {
+	if !point {
 		return nil
 	}
-	return t.put(offersBucket, key, &rec)
+	p := pointRecord{From: rec.Since, Kind: rec.Kind, Tiers: rec.Tiers, RawText: rec.RawText, Run: run.ID, Status: rec.Status}
+	if old != nil && rec.Since == old.Since { // only its status has changed
+		p.From = stamp(b.now)
+		if at := src.Receipt.ReadAt; !at.IsZero() {
+			p.From = stamp(at)
+		}
+	}
+	if p.Kind == "" {
+		p.Kind = firstKind(rec.Tiers)
+	}
+	if p.Status == "" {
+		p.Status = cashback.OK
+	}
+	return t.put(historyBucket, historyKey(v.at.entry, b.count.Change), &p)
 }
 
 func sameReading(a, b *reading) bool {
@@ -446,7 +443,9 @@ func sameOffer(a, b *offerRecord) bool {
 	for _, r := range []*offerRecord{&x, &y} {
 		r.Since, r.Page, r.Own, r.MissedRuns = 0, 0, nil, 0
 	}
-	return bytes.Equal(encoded(&x), encoded(&y))
+	// Mostly they are the same value; where they aren't, it may be in how it came
+	// about (an empty list, or none), and only what is written counts.
+	return reflect.DeepEqual(&x, &y) || bytes.Equal(encoded(&x), encoded(&y))
 }
 
 // sameRate says that two records pay the same, in whatever words.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,27 +21,37 @@ import (
 const schemaVersion = 1
 
 // An envelope is version (1 byte), CRC32C (4, big-endian), then the payload. The
-// checksum covers the bucket's name, the key and their lengths as well, so that a
-// record that ended up under another key is as wrong as one with a flipped bit.
+// checksum covers the bucket's name, the key and its length, the version and the
+// payload: a record that ended up under another key is as wrong as one with a
+// flipped bit.
 const envelopeSize = 5
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func checksum(b bucket, key []byte, version byte, payload []byte) uint32 {
-	var head [64]byte
-	h := append(head[:0], version, byte(len(b)))
-	h = append(h, b...)
-	h = binary.BigEndian.AppendUint32(h, uint32(len(key)))
-	sum := crc32.Update(0, castagnoli, h)
+// bucketSums are the checksums of the buckets' names, from which all others go on.
+var bucketSums = func() map[bucket]uint32 {
+	m := map[bucket]uint32{}
+	for _, b := range slices.Concat(buckets, []bucket{pagesBucket, agesBucket}) {
+		m[b] = crc32.Update(uint32(len(b)), castagnoli, []byte(b))
+	}
+	return m
+}()
+
+// checksum is that of a value whose first byte is the version and whose payload
+// begins at envelopeSize.
+func checksum(b bucket, key, value []byte) uint32 {
+	sum := bucketSums[b] ^ uint32(len(key))*0x9e3779b1
 	sum = crc32.Update(sum, castagnoli, key)
-	return crc32.Update(sum, castagnoli, payload)
+	sum = crc32.Update(sum, castagnoli, value[:1])
+	return crc32.Update(sum, castagnoli, value[envelopeSize:])
 }
 
 func seal(b bucket, key, payload []byte) []byte {
 	v := make([]byte, envelopeSize, envelopeSize+len(payload))
 	v[0] = schemaVersion
-	binary.BigEndian.PutUint32(v[1:], checksum(b, key, schemaVersion, payload))
-	return append(v, payload...)
+	v = append(v, payload...)
+	binary.BigEndian.PutUint32(v[1:], checksum(b, key, v))
+	return v
 }
 
 // DamagedError is a record that isn't what was written: it is never returned as a
@@ -70,14 +81,13 @@ func open(b bucket, key, value []byte) ([]byte, error) {
 	if len(value) < envelopeSize {
 		return nil, &DamagedError{string(b), clone(key), fmt.Sprintf("%d bytes are too few for a record", len(value))}
 	}
-	version, payload := value[0], value[envelopeSize:]
-	if want, got := binary.BigEndian.Uint32(value[1:]), checksum(b, key, version, payload); want != got {
+	if want, got := binary.BigEndian.Uint32(value[1:]), checksum(b, key, value); want != got {
 		return nil, &DamagedError{string(b), clone(key), fmt.Sprintf("its checksum is %08x, it should be %08x", got, want)}
 	}
-	if version > schemaVersion {
-		return nil, &DamagedError{string(b), clone(key), fmt.Sprintf("it has version %d, this program reads up to %d", version, schemaVersion)}
+	if value[0] > schemaVersion {
+		return nil, &DamagedError{string(b), clone(key), fmt.Sprintf("it has version %d, this program reads up to %d", value[0], schemaVersion)}
 	}
-	return payload, nil
+	return value[envelopeSize:], nil
 }
 
 func clone(b []byte) []byte { return append([]byte(nil), b...) }
@@ -99,24 +109,30 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// listing is a record of the offers bucket: an entry, and while it is live its
+// offer.
+type listing struct {
+	entryRecord
+	Offer *offerRecord `cbor:"11,keyasint,omitempty"`
+}
+
 // entryRecord is what a portal lists. Link and logo are written as the length of
 // what they share with the key, or with the link, and the rest: at most portals
 // the key is the link.
 type entryRecord struct {
-	Key        string              `cbor:"1,keyasint"`
-	Name       string              `cbor:"2,keyasint,omitempty"`
-	Country    cashback.Country    `cbor:"3,keyasint,omitempty"`
-	Domain     string              `cbor:"4,keyasint,omitempty"`
-	Category   string              `cbor:"5,keyasint,omitempty"`
-	LinkShared int                 `cbor:"6,keyasint,omitempty"`
-	Link       string              `cbor:"7,keyasint,omitempty"`
-	LogoShared int                 `cbor:"8,keyasint,omitempty"`
-	Logo       string              `cbor:"9,keyasint,omitempty"`
-	Merchant   cashback.MerchantID `cbor:"10,keyasint,omitempty"`
+	Key        string           `cbor:"1,keyasint"`
+	Name       string           `cbor:"2,keyasint,omitempty"`
+	Country    cashback.Country `cbor:"3,keyasint,omitempty"`
+	Domain     string           `cbor:"4,keyasint,omitempty"`
+	Category   string           `cbor:"5,keyasint,omitempty"`
+	LinkShared int              `cbor:"6,keyasint,omitempty"`
+	Link       string           `cbor:"7,keyasint,omitempty"`
+	LogoShared int              `cbor:"8,keyasint,omitempty"`
+	Logo       string           `cbor:"9,keyasint,omitempty"`
 }
 
-func entryRecordOf(e cashback.Entry, m cashback.MerchantID) entryRecord {
-	r := entryRecord{Key: e.Key, Name: e.Name, Country: e.Country, Domain: e.Domain, Category: e.Category, Merchant: m}
+func entryRecordOf(e cashback.Entry) entryRecord {
+	r := entryRecord{Key: e.Key, Name: e.Name, Country: e.Country, Domain: e.Domain, Category: e.Category}
 	r.LinkShared, r.Link = unshare(e.Key, e.Link)
 	r.LogoShared, r.Logo = unshare(e.Link, e.Logo)
 	return r
@@ -155,6 +171,8 @@ type reading struct {
 	Text    string `cbor:"4,keyasint,omitempty"` // a hash that isn't hexadecimal
 	Version string `cbor:"5,keyasint,omitempty"`
 	Run     string `cbor:"6,keyasint,omitempty"`
+
+	hex string // Hash as text, once it was asked for
 }
 
 func readingOf(r cashback.Receipt) reading {
@@ -168,10 +186,13 @@ func readingOf(r cashback.Receipt) reading {
 }
 
 func (r *reading) hash() string {
-	if len(r.Hash) > 0 {
-		return hex.EncodeToString(r.Hash)
+	if len(r.Hash) == 0 {
+		return r.Text
 	}
-	return r.Text
+	if r.hex == "" {
+		r.hex = hex.EncodeToString(r.Hash)
+	}
+	return r.hex
 }
 
 func (r *reading) equal(o *reading) bool {
@@ -222,9 +243,9 @@ func firstKind(tiers []cashback.Tier) cashback.RewardKind {
 }
 
 // offer puts the three records of an offer together.
-func (r *offerRecord) offer(portal string, e *entryRecord, url string, read *reading) cashback.Offer {
+func (r *offerRecord) offer(portal string, m cashback.MerchantID, e *entryRecord, url string, read *reading) cashback.Offer {
 	o := r.bare(portal)
-	o.Entry, o.Merchant = e.entry(), e.Merchant
+	o.Entry, o.Merchant = e.entry(), m
 	o.Receipt.URL, o.Receipt.ReadAt, o.Receipt.Hash = url, moment(read.ReadAt), read.hash()
 	o.Receipt.DefinitionVersion, o.Receipt.Run = read.Version, read.Run
 	return o
@@ -277,28 +298,47 @@ type changeRecord struct {
 	After    *frozenOffer        `cbor:"6,keyasint,omitempty"`
 }
 
+// frozenOffer is an offer in a change record. The entry of After is left out where
+// it is that of Before.
 type frozenOffer struct {
-	Entry entryRecord `cbor:"1,keyasint"`
-	Offer offerRecord `cbor:"2,keyasint"`
-	Page  pageRecord  `cbor:"3,keyasint"`
+	Entry    *entryRecord        `cbor:"1,keyasint,omitempty"`
+	Offer    offerRecord         `cbor:"2,keyasint"`
+	Page     pageRecord          `cbor:"3,keyasint"`
+	Merchant cashback.MerchantID `cbor:"4,keyasint,omitempty"`
 }
 
-func freeze(o *cashback.Offer) *frozenOffer {
-	if o == nil {
-		return nil
+// freeze lays both sides of a change into its record; either may be nil.
+func (c *changeRecord) freeze(before, after *cashback.Offer) {
+	one := func(o *cashback.Offer) *frozenOffer {
+		if o == nil {
+			return nil
+		}
+		e := entryRecordOf(o.Entry)
+		return &frozenOffer{Entry: &e, Offer: offerRecordOf(o), Page: pageRecord{o.Receipt.URL, readingOf(o.Receipt)}, Merchant: o.Merchant}
 	}
-	return &frozenOffer{
-		Entry: entryRecordOf(o.Entry, o.Merchant), Offer: offerRecordOf(o),
-		Page: pageRecord{o.Receipt.URL, readingOf(o.Receipt)},
+	c.Before, c.After = one(before), one(after)
+	if c.Before != nil && c.After != nil && *c.Before.Entry == *c.After.Entry {
+		c.After.Entry = nil
 	}
 }
 
-func (f *frozenOffer) thaw(portal string) *cashback.Offer {
-	if f == nil {
-		return nil
+// thaw is the way back.
+func (c *changeRecord) thaw(portal string) (before, after *cashback.Offer) {
+	one := func(f *frozenOffer) *cashback.Offer {
+		if f == nil {
+			return nil
+		}
+		e := f.Entry
+		if e == nil && c.Before != nil {
+			e = c.Before.Entry
+		}
+		if e == nil {
+			e = &entryRecord{}
+		}
+		o := f.Offer.offer(portal, f.Merchant, e, f.Page.URL, &f.Page.reading)
+		return &o
 	}
-	o := f.Offer.offer(portal, &f.Entry, f.Page.URL, &f.Page.reading)
-	return &o
+	return one(c.Before), one(c.After)
 }
 
 // stamp and moment keep times to the nanosecond between 1678 and 2262; the zero

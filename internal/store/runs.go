@@ -165,10 +165,9 @@ func (s *Store) Evidence(ctx context.Context, portal string, merchants []cashbac
 		}
 		for i := range ev.Live {
 			o := &ev.Live[i]
-			e := entryRecord{Key: o.Entry.Key, Merchant: o.Merchant}
-			points, err := t.history(places[i], &e, since)
+			points, err := t.history(places[i], o.Merchant, o.Entry.Key, since)
 			if err == nil && o.Status == cashback.Unverified && !verified(points) {
-				if points, err = t.history(places[i], &e, time.Time{}); err == nil {
+				if points, err = t.history(places[i], o.Merchant, o.Entry.Key, time.Time{}); err == nil {
 					points = sinceVerified(points, since)
 				}
 			}
@@ -224,15 +223,10 @@ func sinceVerified(points []cashback.RatePoint, since time.Time) []cashback.Rate
 // others reads what portals but one pay at a merchant.
 func (t *tx) others(id cashback.MerchantID, but portalNumber) ([]cashback.Offer, error) {
 	var out []cashback.Offer
-	prefix := merchantKey(id)
-	err := t.each(membersBucket, prefix, nil, func(key, _ []byte) error {
-		at := placeOf(key[len(prefix):])
-		if at.portal == but {
-			return nil
-		}
-		var o offerRecord
-		if found, err := t.get(offersBucket, at.key(), &o); err == nil && found {
-			bare := o.bare(t.store.head(at.portal).id)
+	err := eachOf(t, offersBucket, merchantKey(id), nil, func(key []byte, l *listing) error {
+		_, at := placeUnder(key)
+		if at.portal != but && l.Offer != nil {
+			bare := l.Offer.bare(t.store.head(at.portal).id)
 			bare.Merchant = id
 			out = append(out, bare)
 		}
@@ -373,7 +367,7 @@ func (t *tx) clearStage(p portalNumber) error {
 		keys = append(keys, clone(k))
 	}
 	for _, k := range keys {
-		if err := b.Delete(k); err != nil {
+		if err := t.drop(stagedBucket, k); err != nil {
 			return err
 		}
 	}

@@ -81,7 +81,6 @@ type Store struct {
 
 	lock *os.File
 	db   *bbolt.DB
-	page int // bbolt's page size
 	// writer holds one token: who has it writes. bbolt's own lock can't be given up
 	// when a context ends.
 	writer chan struct{}
@@ -146,10 +145,12 @@ func Open(ctx context.Context, dir string, o Options) (s *Store, err error) {
 	} else if err != nil {
 		return nil, diskError(err, "look for %s", path)
 	}
+	if err = inspect(path); err != nil {
+		return nil, err
+	}
 	if s.db, err = openBolt(path, o, mapSize); err != nil {
 		return nil, err
 	}
-	s.page = s.db.Info().PageSize
 	if err = s.migrate(ctx, o); err != nil {
 		return nil, err
 	}
@@ -187,6 +188,10 @@ func openBolt(path string, o Options, size int) (db *bbolt.DB, err error) {
 	defer debug.SetPanicOnFault(old)
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: lockWait, FreelistType: bbolt.FreelistMapType, InitialMmapSize: size, OpenFile: o.openFile, NoStatistics: true,
+		// The list of free pages would be most of what a small write writes (240 KB
+		// with 30,000 free pages: 1.6 ms instead of 0.4); Close writes it once.
+		// After a crash it is found out anew, 0.2 s for 400,000 offers.
+		NoFreelistSync: true,
 	})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, lockedError(filepath.Dir(path))
@@ -263,11 +268,22 @@ func (s *Store) Close() error {
 		err = s.cache.close()
 	}
 	if s.db != nil {
+		if s.Err() == nil {
+			err = errors.Join(err, s.settle())
+		}
 		err = errors.Join(err, s.db.Close())
 	}
 	err = errors.Join(err, s.lock.Close())
 	s.lock = nil
 	return err
+}
+
+// settle writes the list of free pages down, so that the next start needn't look
+// for them.
+func (s *Store) settle() (err error) {
+	defer recovered(&err, s.dir, s.logger)
+	s.db.NoFreelistSync = false
+	return s.db.Update(func(*bbolt.Tx) error { return nil })
 }
 
 // SetAddress tells other processes where this one serves, once it is known.
@@ -343,24 +359,27 @@ func (s *Store) write(ctx context.Context, f func(*tx) error) (err error) {
 	if t.bolt, err = s.db.Begin(true); err != nil {
 		return s.fail(cashback.Errorf(cashback.DiskFailed, "begin to write: %w", err))
 	}
-	if err := f(t); err != nil {
-		if e := t.bolt.Rollback(); e != nil {
-			return s.fail(cashback.Errorf(cashback.DiskFailed, "undo a write: %w", e))
-		}
-		return err
+	refused := f(t)
+	if refused == nil {
+		refused = t.finish()
 	}
-	if err := t.finish(); err != nil {
-		if e := t.bolt.Rollback(); e != nil {
-			return s.fail(cashback.Errorf(cashback.DiskFailed, "undo a write: %w", e))
+	if refused != nil && t.wrote {
+		if err := t.bolt.Rollback(); err != nil {
+			return s.fail(cashback.Errorf(cashback.DiskFailed, "undo a write: %w", err))
 		}
-		return err
+		return refused
 	}
+	// A transaction that was refused before it wrote anything is committed empty: to
+	// undo it, bbolt would look for the free pages in the whole file.
 	id := t.bolt.ID()
 	if err := t.bolt.Commit(); err != nil {
 		if full(err) && !s.committed(id) {
 			return cashback.Errorf(cashback.DiskFailed, "the disk of %s is full: nothing was written (%w)", s.dir, err)
 		}
 		return s.fail(cashback.Errorf(cashback.DiskFailed, "it is unknown whether the last write to %s was kept: restart to see what is there: %w", s.dir, err))
+	}
+	if refused != nil {
+		return refused
 	}
 	if t.changed {
 		s.last.Store(t.count.Change)

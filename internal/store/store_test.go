@@ -198,7 +198,7 @@ func TestPublishAndRead(t *testing.T) {
 		t.Fatalf("history of a removed offer: %+v", points)
 	}
 	st, err := s.MerchantState(ctx)
-	if err != nil || len(st.Held) != 3 || st.Held[2].Entry != first[2].Entry || st.Founders[3].Key != key {
+	if err != nil || len(st.Held) != 3 || st.Held[2].Entry.Key != key || st.Held[2].Entry.Name != "sephora" || st.Held[2].Merchant != 3 || st.Founders[3].Key != key {
 		t.Fatalf("state: %+v, %v", st, err)
 	}
 	row, err := pub.Portal(ctx, "a.fr")

@@ -15,6 +15,7 @@ type tx struct {
 	bolt   *bbolt.Tx
 	store  *Store
 	writes bool
+	wrote  bool // something was put or dropped
 
 	count   counters // loaded on first use in a write
 	counted bool
@@ -22,7 +23,9 @@ type tx struct {
 	changed bool // change records were written
 	damage  []*DamagedError
 	after   []func() // run once the transaction is on the disk
+	cursors map[bucket]*bbolt.Cursor
 	pages   map[uint64]*pageRecord
+	seen    *seenPages // of a long iteration; nil otherwise
 }
 
 // counters are the numbers given out so far.
@@ -60,6 +63,7 @@ func (t *tx) finish() error {
 }
 
 func (t *tx) makeBuckets() error {
+	t.wrote = true
 	for _, b := range buckets {
 		if _, err := t.bolt.CreateBucketIfNotExists([]byte(b)); err != nil {
 			return err
@@ -82,11 +86,31 @@ func (t *tx) bucket(b bucket) *bbolt.Bucket {
 // raw returns a record's payload while the transaction lasts; nil where there is
 // none.
 func (t *tx) raw(b bucket, key []byte) ([]byte, error) {
-	v := t.bucket(b).Get(key)
+	v := t.value(b, key)
 	if v == nil {
 		return nil, nil
 	}
 	return open(b, key, v)
+}
+
+// value is a record as it lies there; nil for none. Reads go through one cursor a
+// bucket, which bbolt would make anew for each.
+func (t *tx) value(b bucket, key []byte) []byte {
+	if t.writes {
+		return t.bucket(b).Get(key)
+	}
+	c := t.cursors[b]
+	if c == nil {
+		if t.cursors == nil {
+			t.cursors = map[bucket]*bbolt.Cursor{}
+		}
+		c = t.bucket(b).Cursor()
+		t.cursors[b] = c
+	}
+	if k, v := c.Seek(key); bytes.Equal(k, key) {
+		return v
+	}
+	return nil
 }
 
 // get reads a record into v; false where there is none.
@@ -102,6 +126,9 @@ func (t *tx) get(b bucket, key []byte, v any) (bool, error) {
 }
 
 func decode(b bucket, key, payload []byte, v any) error {
+	if hot(payload, v) {
+		return nil
+	}
 	if err := decoding.Unmarshal(payload, v); err != nil {
 		return &DamagedError{string(b), clone(key), "it can't be read: " + err.Error()}
 	}
@@ -124,6 +151,7 @@ func (t *tx) met(err error) error {
 // the next look finds none, and what was there can still be looked at.
 func (t *tx) setAside() error {
 	for _, d := range t.damage {
+		t.wrote = true
 		b := t.bucket(bucket(d.Bucket))
 		v := b.Get(d.Key)
 		if v == nil {
@@ -149,6 +177,7 @@ func (t *tx) put(b bucket, key []byte, v any) error {
 }
 
 func (t *tx) putRaw(b bucket, key, payload []byte) error {
+	t.wrote = true
 	t.damage = slices.DeleteFunc(t.damage, func(d *DamagedError) bool { return d.Bucket == string(b) && bytes.Equal(d.Key, key) })
 	if err := t.bucket(b).Put(key, seal(b, key, payload)); err != nil {
 		return cashback.Errorf(cashback.Internal, "write %s/%s: %w", b, printable(key), err)
@@ -156,7 +185,10 @@ func (t *tx) putRaw(b bucket, key, payload []byte) error {
 	return nil
 }
 
-func (t *tx) drop(b bucket, key []byte) error { return t.bucket(b).Delete(key) }
+func (t *tx) drop(b bucket, key []byte) error {
+	t.wrote = true
+	return t.bucket(b).Delete(key)
+}
 
 // errStop ends an iteration early.
 var errStop = errors.New("stop")
