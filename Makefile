@@ -17,8 +17,9 @@ build: ## build the one binary into bin/
 test: ## run every test (TESTFLAGS=-v shows each)
 	$(GO) test -race -shuffle=on $(TESTFLAGS) ./...
 
-generate: ## make the Go files of the templates
+generate: ## make the Go files of the templates, and openapi.json
 	@for f in $$(find web -name '*.templ'); do $(GO) tool templ generate -f $$f >/dev/null || exit 1; done
+	$(GO) test -run OpenAPI ./web -update >/dev/null
 
 check: ## gofmt, vet, staticcheck, and that generated files are fresh
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "not gofmt'd: $$bad"; exit 1; fi

@@ -121,6 +121,8 @@ func (s *Server) serveCached(w http.ResponseWriter, v *visit) {
 	}
 	if rep.status == 0 {
 		h.Set("ETag", v.state.etag)
+	} else {
+		h.Set("Cache-Control", NoStore.header())
 	}
 	s.send(w, v, rep)
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
 )
 
 // Limits of what a query may hold.
@@ -19,8 +21,8 @@ const (
 
 // decode fills a query struct from the path and the query string. The struct's
 // tags are the declaration that openapi.json is made from too: `path:"…"` and
-// `query:"…"` name the parameter, and fields may be strings, ints or lists of
-// strings. A parameter that isn't declared is refused with the list of those that
+// `query:"…"` name the parameter, and fields may be strings, counts or
+// lists of strings. A parameter that isn't declared is refused with the list of those that
 // are, and so is one that is given twice where one is meant.
 func decode[Q any](v *visit) (Q, error) {
 	var q Q
@@ -33,11 +35,11 @@ func decode[Q any](v *visit) (Q, error) {
 }
 
 func fill(q reflect.Value, values url.Values, path func(string) string) error {
-	t := q.Type()
+	fields := fieldsOf(q)
 	var known []string
-	for i := range t.NumField() {
-		if name := queryName(t.Field(i)); name != "" {
-			known = append(known, name)
+	for _, f := range fields {
+		if f.name != "" {
+			known = append(known, f.name)
 		}
 	}
 	n := 0
@@ -60,57 +62,92 @@ func fill(q reflect.Value, values url.Values, path func(string) string) error {
 			}
 		}
 	}
-	for i := range t.NumField() {
-		f := q.Field(i)
-		if name := t.Field(i).Tag.Get("path"); name != "" {
-			f.SetString(path(name))
+	for _, f := range fields {
+		if f.path != "" {
+			f.value.SetString(path(f.path))
 			continue
 		}
-		name := queryName(t.Field(i))
-		vs := values[name]
-		if name == "" || len(vs) == 0 {
-			continue
-		}
-		if f.Kind() == reflect.Slice {
-			list := make([]string, 0, len(vs))
-			for _, x := range vs {
-				if x = strings.TrimSpace(x); x != "" && !slices.Contains(list, x) {
-					list = append(list, x)
-				}
-			}
-			if len(list) > 0 {
-				f.Set(reflect.ValueOf(list))
-			}
-			continue
-		}
-		if len(vs) > 1 {
-			return badInput{name, "error.value_twice", nil}
-		}
-		x := strings.TrimSpace(vs[0])
-		switch {
-		case x == "":
-		case f.Kind() == reflect.String:
-			f.SetString(x)
-		default: // the API's counts and numbers; the types are tested at the start
-			i, err := strconv.ParseUint(x, 10, 63)
-			if err != nil {
-				return badInput{name, "error.value_number", nil}
-			}
-			if f.Kind() == reflect.Uint64 {
-				f.SetUint(i)
-			} else {
-				f.SetInt(int64(i))
-			}
+		if err := f.set(values[f.name]); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// queryName is the parameter that a field stands for: `query:"portal,explode"` is a
-// list given as portal=a&portal=b.
-func queryName(f reflect.StructField) string {
-	name, _, _ := strings.Cut(f.Tag.Get("query"), ",")
-	return name
+// field is one field of a query struct, with the names that it goes by.
+type field struct {
+	value      reflect.Value
+	tag        reflect.StructTag
+	name, path string
+}
+
+// fieldsOf lists a struct's fields, those of embedded structs among them.
+func fieldsOf(q reflect.Value) []field {
+	var out []field
+	for i := range q.NumField() {
+		t := q.Type().Field(i)
+		if t.Anonymous {
+			out = append(out, fieldsOf(q.Field(i))...)
+			continue
+		}
+		// `query:"portal,explode"` is a list given as portal=a&portal=b.
+		name, _, _ := strings.Cut(t.Tag.Get("query"), ",")
+		out = append(out, field{q.Field(i), t.Tag, name, t.Tag.Get("path")})
+	}
+	return out
+}
+
+// set reads the values given for a field, and holds them to its tags.
+func (f field) set(vs []string) error {
+	if f.value.Kind() == reflect.Slice {
+		var list []string
+		for _, x := range vs {
+			if x = strings.TrimSpace(x); x != "" && !slices.Contains(list, x) {
+				list = append(list, x)
+			}
+		}
+		f.value.Set(reflect.ValueOf(list))
+		return nil
+	}
+	if len(vs) > 1 {
+		return badInput{f.name, "error.value_twice", nil}
+	}
+	x := ""
+	if len(vs) == 1 {
+		x = strings.TrimSpace(vs[0])
+	}
+	if x == "" {
+		return nil
+	}
+	if f.value.Kind() == reflect.String {
+		f.value.SetString(x)
+		if allowed := f.tag.Get("enum"); allowed != "" && !slices.Contains(strings.Split(allowed, ","), x) {
+			return badInput{f.name, "error.one_of", []any{"Allowed", strings.ReplaceAll(allowed, ",", ", ")}}
+		}
+		return nil
+	}
+	n, err := strconv.ParseUint(x, 10, 63)
+	if err != nil {
+		return badInput{f.name, "error.value_number", nil}
+	}
+	least, most := bound(f.tag.Get("minimum"), 0), bound(f.tag.Get("maximum"), 1<<63-1)
+	if n < least || n > most {
+		return badInput{f.name, "error.value_range", []any{"Least", least, "Most", most}}
+	}
+	if f.value.Kind() == reflect.Uint64 {
+		f.value.SetUint(n)
+	} else {
+		f.value.SetInt(int64(n))
+	}
+	return nil
+}
+
+// bound is a number in a tag.
+func bound(tag string, otherwise uint64) uint64 {
+	if n, err := strconv.ParseUint(tag, 10, 63); err == nil {
+		return n
+	}
+	return otherwise
 }
 
 // control reports a character that no field of ours may hold.
@@ -124,4 +161,31 @@ func clip(s string) string {
 		return string(r[:most]) + "…"
 	}
 	return string(r)
+}
+
+// amountOf reads an amount that a person typed.
+func amountOf(field, value string, c cashback.Currency) (cashback.Money, error) {
+	m, err := cashback.ParseMoney(value, c)
+	if err != nil {
+		return m, badInput{field, "error.amount", []any{"Value", clip(value), "Decimals", c.Digits(), "Most", cashback.MaxBasket}}
+	}
+	return m, nil
+}
+
+// currencyOf reads a currency's code.
+func currencyOf(field, value string) (cashback.Currency, error) {
+	c, err := cashback.ParseCurrency(value)
+	if err != nil {
+		return c, badInput{field, "error.currency", []any{"Value", clip(value)}}
+	}
+	return c, nil
+}
+
+// countryOf reads a country's code.
+func countryOf(field, value string) (cashback.Country, error) {
+	up := strings.ToUpper(value)
+	if len(up) != 2 || up[0] < 'A' || up[0] > 'Z' || up[1] < 'A' || up[1] > 'Z' {
+		return "", badInput{field, "error.country", []any{"Value", clip(value)}}
+	}
+	return cashback.Country(up), nil
 }

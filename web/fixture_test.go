@@ -1,8 +1,211 @@
 package web
 
-import "testing"
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
 
-func testConfig(testing.TB) Config { return config() }
+	"github.com/govalues/decimal"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/merchant"
+	"github.com/cagnotte/cagnotte/internal/store"
+)
+
+// town is a small catalogue in a real store: portals that pay out in different
+// ways, and shops that several of them list.
+type town struct {
+	t         testing.TB
+	store     *store.Store
+	catalogue *merchant.Catalogue
+	runs      int
+}
+
+func newTown(t testing.TB) *town {
+	t.Helper()
+	st, err := store.Open(context.Background(), t.TempDir(), store.Options{Now: func() time.Time { return today }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	rules, err := merchant.NewRules(merchant.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &town{t: t, store: st, catalogue: merchant.New(rules)}
+}
+
+// listed is a shop as a portal lists it: what a crawl would have read.
+type listed struct {
+	name, domain, category string
+	tiers                  []cashback.Tier
+	kind                   cashback.RewardKind
+	raw                    string
+	status                 cashback.OfferStatus
+	conditions             string
+	link                   string
+}
+
+// publish makes one healthy run of a portal and publishes it.
+func (w *town) publish(p cashback.Portal, at time.Time, shops ...listed) {
+	w.t.Helper()
+	w.runs++
+	run := fmt.Sprintf("%s-%d", p.ID, w.runs)
+	var offers []cashback.Offer
+	var entries []cashback.Entry
+	for _, l := range shops {
+		link := cmp.Or(l.link, p.Homepage+"/boutique/"+strings.ToLower(strings.ReplaceAll(l.name, " ", "-")))
+		e := cashback.Entry{Key: link, Name: l.name, Country: p.Countries[0], Domain: l.domain, Category: l.category, Link: link}
+		entries = append(entries, e)
+		kind := l.kind
+		if kind == "" {
+			kind = l.tiers[0].Components[0].Kind
+		}
+		offers = append(offers, cashback.Offer{
+			Entry: e, Kind: kind, Tiers: l.tiers, Status: cmp.Or(l.status, cashback.OK), Conditions: l.conditions,
+			Receipt: cashback.Receipt{
+				Portal: p.ID, URL: p.Homepage + "/boutiques", ReadAt: at, RawText: l.raw, Hash: fmt.Sprintf("%064x", w.runs), DefinitionVersion: "v1", Run: run,
+			},
+		})
+	}
+	_, err := w.store.Publish(context.Background(), store.Publication{
+		Snapshot: cashback.Snapshot{
+			Portal: p, Offers: offers,
+			Run: cashback.Run{ID: run, Portal: p.ID, DefinitionVersion: "v1", StartedAt: at, EndedAt: at.Add(time.Minute), Complete: true, Finish: "done", Offers: len(offers), WithRate: len(offers)},
+		},
+		Judgement: cashback.Judgement{Verdict: cashback.Publish, Health: cashback.PortalHealth{Portal: p.ID, State: cashback.Healthy, LastGoodAt: at}},
+		Plan:      w.catalogue.Upsert(p.ID, entries),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func dec(s string) cashback.Decimal { return decimal.MustParse(s) }
+
+func percent(rate string) cashback.Tier {
+	return cashback.Tier{Components: []cashback.Component{{Kind: cashback.Percent, Value: dec(rate)}}}
+}
+
+func fixed(amount string, c cashback.Currency) cashback.Tier {
+	return cashback.Tier{Components: []cashback.Component{{Kind: cashback.Fixed, Value: dec(amount), Currency: c}}}
+}
+
+func fact[T any](v T) *cashback.Fact[T] {
+	return &cashback.Fact[T]{Value: v, Origin: cashback.Origin{Source: "https://source.test/conditions", AsOf: "2026-07-01"}}
+}
+
+func payout(f cashback.Frequency, methods ...cashback.PayoutMethod) *cashback.Fact[cashback.Payout] {
+	return fact(cashback.Payout{Frequency: f, Methods: methods})
+}
+
+func by(kind, minimum string) cashback.PayoutMethod {
+	m := cashback.PayoutMethod{Kind: kind}
+	if minimum != "" {
+		m.Minimum = cashback.Some(dec(minimum))
+	}
+	return m
+}
+
+// The portals of the town.
+func townPortals() []cashback.Portal {
+	portal := func(id, name string, country cashback.Country, c cashback.Currency, f cashback.Facts) cashback.Portal {
+		return cashback.Portal{
+			ID: id, Name: name, Homepage: "https://www." + id + ".test", Countries: []cashback.Country{country}, Languages: []string{"fr"},
+			Locale: "fr-FR", Currency: c, Publication: cashback.Public, Facts: f,
+		}
+	}
+	return []cashback.Portal{
+		// Pays high rates, before VAT, late, from a high threshold.
+		portal("grandtaux", "Grand Taux", "FR", "EUR", cashback.Facts{
+			VATBasis: fact(cashback.VATNet), ValidationDays: fact(120), Payout: payout(cashback.Quarterly, by("bank_transfer", "30.00")),
+		}),
+		// Pays less, but on the whole price, soon, from the first cent.
+		portal("sitot", "Sitôt", "FR", "EUR", cashback.Facts{
+			VATBasis: fact(cashback.VATGross), ValidationDays: fact(30), Payout: payout(cashback.OnDemand, by("bank_transfer", "0"), by("paypal", "0"), by("gift_card", "5.00")),
+			Donation: fact(cashback.Donation{Possible: true, Associations: []string{"Les Restos"}}), App: fact(true),
+			ClaimWindow: fact(cashback.ClaimWindow{FromDays: 10, ToDays: 90}),
+		}),
+		// A fixed amount makes it the best for small baskets.
+		portal("petitpanier", "Petit Panier", "FR", "EUR", cashback.Facts{
+			VATBasis: fact(cashback.VATGross), ValidationDays: fact(45), Payout: payout(cashback.Monthly, by("paypal", "1.00")),
+		}),
+		// Says nothing about itself.
+		portal("muet", "Muet", "FR", "EUR", cashback.Facts{}),
+		portal("thrift", "Thrift & Co", "GB", "GBP", cashback.Facts{
+			VATBasis: fact(cashback.VATGross), Payout: payout(cashback.Monthly, by("bank_transfer", "5.00")),
+		}),
+	}
+}
+
+// populate fills the town with what most tests look at.
+func (w *town) populate() {
+	w.t.Helper()
+	portals := townPortals()
+	if err := w.store.SavePortals(context.Background(), portals); err != nil {
+		w.t.Fatal(err)
+	}
+	before := today.Add(-72 * time.Hour)
+	first := map[string][]listed{
+		"grandtaux": {
+			{name: "Fnac", domain: "fnac.com", category: "culture", raw: "Jusqu'à 9 %", tiers: []cashback.Tier{upTo("9")}},
+			{name: "Galeries Lafayette", domain: "galerieslafayette.com", category: "mode", raw: "6 %", tiers: []cashback.Tier{percent("6")}},
+			{name: "Sephora", domain: "sephora.fr", category: "beauté", raw: "8 %", tiers: []cashback.Tier{percent("8")}},
+			{name: "Darty", domain: "darty.com", category: "high-tech", raw: "4 %", tiers: []cashback.Tier{percent("4")}},
+		},
+		"sitot": {
+			{name: "FNAC", domain: "fnac.com", category: "culture", raw: "3 %", tiers: []cashback.Tier{percent("3")}, conditions: "Hors livres."},
+			{name: "Sephora", domain: "sephora.fr", category: "beauté", raw: "5 %", tiers: []cashback.Tier{percent("5")}},
+			{name: "Darty", domain: "darty.com", category: "high-tech", raw: "Pas de cashback", kind: cashback.NoCashback},
+		},
+		"petitpanier": {
+			{name: "Fnac", domain: "fnac.com", category: "culture", raw: "2 €", tiers: []cashback.Tier{fixed("2", "EUR")}},
+			{name: "Leroy Merlin", domain: "leroymerlin.fr", category: "maison", raw: "???", kind: cashback.Unknown},
+		},
+		"muet": {
+			{name: "Fnac.com", domain: "fnac.com", raw: "5 %", tiers: []cashback.Tier{percent("5")}},
+		},
+		"thrift": {
+			{name: "Argos", domain: "argos.co.uk", category: "department", raw: "2%", tiers: []cashback.Tier{percent("2")}},
+		},
+	}
+	for _, p := range portals {
+		w.publish(p, before, first[p.ID]...)
+	}
+	// A day ago Sephora's rate moved up at one portal, and everything was read again.
+	first["sitot"][1].tiers, first["sitot"][1].raw = []cashback.Tier{percent("7")}, "7 %"
+	w.publish(portals[1], today.Add(-24*time.Hour), first["sitot"]...)
+	for i, p := range portals {
+		if i != 1 {
+			w.publish(p, today.Add(-2*time.Hour), first[p.ID]...)
+		}
+	}
+}
+
+func upTo(rate string) cashback.Tier {
+	t := percent(rate)
+	t.UpTo = true
+	return t
+}
+
+func testConfig(t testing.TB) Config {
+	w := newTown(t)
+	w.populate()
+	return w.config()
+}
+
+func (w *town) config() Config {
+	c := config()
+	c.Store = w.store
+	return c
+}
 
 func newServer(t testing.TB) *Server {
 	t.Helper()

@@ -45,6 +45,24 @@ func (s *Server) chrome(v *visit, here string) pages.Chrome {
 	return c
 }
 
+// chromeIn is chrome in the country that the address names.
+func (s *Server) chromeIn(v *visit, here, country string) (pages.Chrome, error) {
+	c := s.chrome(v, here)
+	if country != "" {
+		code, err := countryOf("country", country)
+		if err != nil {
+			return c, err
+		}
+		c.Country = code
+	}
+	sh, err := s.shelf(v.ctx, v.state.change)
+	if err != nil {
+		return c, err
+	}
+	c.Countries = sh.countries
+	return c, nil
+}
+
 // front sends to the home page in the language that the browser asks for.
 func (s *Server) front(v *visit) (*reply, error) {
 	if _, err := decode[struct{}](v); err != nil {

@@ -56,6 +56,7 @@ type Rate struct {
 // consumer of the API that needs more than 20 a second runs its own server.
 var (
 	ratePages = Rate{"pages", 240}
+	rateAPI   = Rate{"api", 1200}
 	rateFiles = Rate{"files", 1200}
 )
 
@@ -113,13 +114,22 @@ const (
 // holds its country, the other pages take ?country=.
 func (s *Server) routes() []Route {
 	get := http.MethodGet
-	return []Route{
+	table := []Route{
 		{get, "/", Anybody, NoStore, maxBody, ratePages, s.front},
+		{get, "/{lang:fr|en}/shops/{slug}", Anybody, ByChange, maxBody, ratePages, s.shopPage},
+		{get, "/{lang:fr|en}/portals", Anybody, ByChange, maxBody, ratePages, s.portalsPage},
+		{get, "/{lang:fr|en}/portals/{id}", Anybody, ByChange, maxBody, ratePages, s.portalPage},
+		{get, "/go/{portal}/{merchant}", Anybody, NoStore, maxBody, ratePages, s.goOut},
 		{get, "/{lang:fr|en}/how", Anybody, ByChange, maxBody, ratePages, s.howPage},
 		{get, "/assets/{name}", Anybody, Immutable, maxBody, rateFiles, s.asset},
 		{get, "/favicon.ico", Anybody, NoStore, maxBody, rateFiles, s.favicon},
 		{get, "/robots.txt", Anybody, NoStore, maxBody, rateFiles, s.robots},
 		{get, "/healthz", Anybody, NoStore, maxBody, rateFiles, s.healthz},
 		{get, "/metrics", Operator, NoStore, maxBody, rateFiles, s.metricsPage},
+		{get, "/api/v1/openapi.json", Anybody, ByChange, maxBody, rateAPI, s.openapi},
 	}
+	for _, o := range s.operations() {
+		table = append(table, o.route)
+	}
+	return table
 }

@@ -29,12 +29,15 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/store"
 	"github.com/cagnotte/cagnotte/web/locale"
 )
 
 // Config is what a server is made from. Everything that reaches outside is in it.
 type Config struct {
-	Now func() time.Time
+	// Store is the stored truth; pages read it as the public does.
+	Store *store.Store
+	Now   func() time.Time
 	// AsOf, where set, is the day that every answer is about, for looking at recorded
 	// data as of then; zero is the present.
 	AsOf time.Time
@@ -61,6 +64,8 @@ type Config struct {
 type Server struct {
 	Config
 	log      *slog.Logger
+	truth    *store.Reader
+	shelves  atomic.Pointer[shelf]
 	locales  *locale.Set
 	assets   *assets
 	build    string // of version and assets: part of each ETag
@@ -72,13 +77,15 @@ type Server struct {
 	table    []Route
 	router   chi.Router
 	handler  http.Handler
-	instance string
-	requests atomic.Uint64
+	// description is openapi.json.
+	description []byte
+	instance    string
+	requests    atomic.Uint64
 }
 
 // New builds a server and its routes; it fails if a route isn't declared in full.
 func New(c Config) (*Server, error) {
-	s := &Server{Config: c, log: c.Logger, answers: newAnswers(maxAnswers)}
+	s := &Server{Config: c, log: c.Logger, truth: c.Store.As(store.Public), answers: newAnswers(maxAnswers)}
 	var err error
 	if s.locales, err = locale.Load(c.Zone); err != nil {
 		return nil, err
@@ -98,6 +105,9 @@ func New(c Config) (*Server, error) {
 	}
 	if s.measure, err = newMeasures(c.Metrics); err != nil {
 		return nil, err
+	}
+	if s.description, err = describe(s.operations()); err != nil {
+		return nil, cashback.Errorf(cashback.Internal, "describe the API: %w", err)
 	}
 	s.table = s.routes()
 	s.limiters = map[string]*httprate.RateLimiter{}
@@ -222,7 +232,7 @@ func (s *Server) limited(w http.ResponseWriter, v *visit) bool {
 }
 
 // change is the number of the last change of the stored truth.
-func (s *Server) change() uint64 { return 0 }
+func (s *Server) change() uint64 { return s.truth.LastChange() }
 
 // isAPI reports an address whose errors are problem+json.
 func isAPI(path string) bool { return strings.HasPrefix(path, "/api/") }

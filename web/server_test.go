@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ func TestHeaders(t *testing.T) {
 		"Referrer-Policy":              "same-origin",
 		"X-Content-Type-Options":       "nosniff",
 	}
-	for _, c := range headerCases(s) {
+	for _, c := range headerCases(t, s) {
 		t.Run(c.name, func(t *testing.T) {
 			r := ask(s.Handler(), c.method, c.target, c.change...)
 			if r.StatusCode != c.status {
@@ -159,9 +160,26 @@ func local(r *http.Request) { r.RemoteAddr = "127.0.0.1:4711" }
 
 // headerCases has each route of the table once, and each status that the outer
 // layers give.
-func headerCases(s *Server) []headerCase {
+func headerCases(t *testing.T, s *Server) []headerCase {
 	const kept = "public, no-cache"
+	fnac := shopNamed(t, s, "fnac")
+	api := "/api/v1/merchants/" + strconv.Itoa(int(fnac.ID))
 	cases := []headerCase{
+		{name: "shop", target: "/fr/shops/" + fnac.Slug, status: 200, cache: kept, kind: kindHTML},
+		{name: "shop with a wrong amount", target: "/fr/shops/" + fnac.Slug + "?amount=x", status: 400, cache: "no-store", kind: kindHTML},
+		{name: "portals", target: "/fr/portals", status: 200, cache: kept, kind: kindHTML},
+		{name: "portal", target: "/fr/portals/sitot", status: 200, cache: kept, kind: kindHTML},
+		{name: "click-out", target: "/go/sitot/" + strconv.Itoa(int(fnac.ID)), status: 303, cache: "no-store", kind: kindText, leaves: true},
+		{name: "no click-out", target: "/go/sitot/999", status: 404, cache: "no-store", kind: kindHTML},
+		{name: "api merchant", target: api, status: 200, cache: kept, kind: kindJSON},
+		{name: "api ranking", target: api + "/ranking", status: 200, cache: kept, kind: kindJSON},
+		{name: "api refusal", target: api + "/ranking?amount=x", status: 400, cache: "no-store", kind: kindProblem},
+		{name: "api history", target: api + "/history", status: 200, cache: kept, kind: kindJSON},
+		{name: "api portals", target: "/api/v1/portals", status: 200, cache: kept, kind: kindJSON},
+		{name: "api portal", target: "/api/v1/portals/sitot", status: 200, cache: kept, kind: kindJSON},
+		{name: "api changes", target: "/api/v1/changes", status: 200, cache: kept, kind: kindJSON},
+		{name: "api description", target: "/api/v1/openapi.json", status: 200, cache: kept, kind: kindJSON},
+		{name: "api method", method: "PUT", target: api, status: 405, cache: "no-store", kind: kindProblem},
 		{name: "front", target: "/", status: 302, cache: "no-store", kind: kindText},
 		{name: "how", target: "/fr/how", status: 200, cache: kept, kind: kindHTML},
 		{name: "asset", target: s.assets.url("site.css"), status: 200, cache: "public, max-age=31536000, immutable", kind: "text/css; charset=utf-8"},
@@ -202,7 +220,7 @@ func headerCases(s *Server) []headerCase {
 func TestHeaderCasesCoverTable(t *testing.T) {
 	s := newServer(t)
 	seen := map[string]bool{}
-	for _, c := range headerCases(s) {
+	for _, c := range headerCases(t, s) {
 		path, _, _ := strings.Cut(c.target, "?")
 		rc := chi.NewRouteContext()
 		if c.status < 400 && s.router.Match(rc, c.method, path) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/bojanz/currency"
+	"github.com/govalues/decimal"
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
@@ -176,6 +177,25 @@ func (l *Locale) amount(f *currency.Formatter, m cashback.Money) string {
 	return f.Format(a)
 }
 
+// Amount is an amount in major units, with as many decimals as it has but no fewer
+// than its currency; without a currency it is the number alone.
+func (l *Locale) Amount(d cashback.Decimal, c cashback.Currency) string {
+	a, err := currency.NewAmount(d.String(), string(c))
+	if err != nil {
+		return l.Decimal(d)
+	}
+	return l.money.Format(a)
+}
+
+// Share is a fraction of one as a rate: 0.05 is "5%".
+func (l *Locale) Share(d cashback.Decimal) string {
+	p, err := d.Mul(decimal.Hundred)
+	if err != nil {
+		return d.String()
+	}
+	return l.Percent(p)
+}
+
 // Decimal is a number with all its decimals, and no zeros behind them.
 func (l *Locale) Decimal(d cashback.Decimal) string {
 	a, err := currency.NewAmount(d.Trim(0).String(), "EUR") // the currency isn't shown
@@ -212,11 +232,26 @@ func (l *Locale) Percent(d cashback.Decimal) string {
 	return l.T("form.percent", "Number", l.Decimal(d))
 }
 
+// Wait is a number of days as people count them: days up to two months, then months,
+// then years.
+func (l *Locale) Wait(days int64) string {
+	switch {
+	case days <= 60:
+		return l.Count("form.days", int(days))
+	case days <= 700:
+		return l.Count("form.months", int((days*12+182)/365))
+	}
+	return l.Count("form.years", int((days+182)/365))
+}
+
 // Date is a day with its month in words.
 func (l *Locale) Date(t time.Time) string {
 	t = t.In(l.zone)
 	return l.T("form.date", "Day", strconv.Itoa(t.Day()), "Month", l.month(t), "Year", strconv.Itoa(t.Year()))
 }
+
+// Day is Date of a calendar day, whatever the zone.
+func (l *Locale) Day(d cashback.Date) string { return l.AsOf(d.String()) }
 
 // Clock is a time of the day.
 func (l *Locale) Clock(t time.Time) string { return t.In(l.zone).Format("15:04") }

@@ -8,6 +8,9 @@ package pages
 
 import (
 	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/a-h/templ"
 
@@ -74,6 +77,12 @@ func (c Chrome) plain(path string, q url.Values) string {
 	return u
 }
 
+// In is the chrome of another country.
+func (c Chrome) In(country cashback.Country) Chrome {
+	c.Country = country
+	return c
+}
+
 // T is the message of key.
 func (c Chrome) T(key string, args ...any) string { return c.L.T(key, args...) }
 
@@ -85,4 +94,27 @@ func Foreign(s string) (templ.SafeURL, bool) {
 		return "", false
 	}
 	return templ.SafeURL(u.String()), true
+}
+
+// host is the part of an address that people recognise.
+func host(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return s
+	}
+	return strings.TrimPrefix(u.Host, "www.")
+}
+
+// initial is the letter on a shop's tile.
+func initial(name string) string {
+	for _, r := range name {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return string(unicode.ToUpper(r))
+		}
+	}
+	r, _ := utf8.DecodeRuneInString(name)
+	if r == utf8.RuneError {
+		return ""
+	}
+	return string(r)
 }

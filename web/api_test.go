@@ -1,0 +1,306 @@
+package web
+
+import (
+	"encoding/json"
+	"flag"
+	"net/http"
+	"os"
+	"path"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/rank"
+	"github.com/cagnotte/cagnotte/web/view"
+)
+
+var update = flag.Bool("update", false, "write openapi.json anew")
+
+// TestOpenAPI holds the committed description to what the code serves. A change of
+// the contract shows as a change of the file.
+func TestOpenAPI(t *testing.T) {
+	s := newServer(t)
+	r := ask(s.Handler(), "GET", "/api/v1/openapi.json")
+	got := body(t, r)
+	if *update {
+		if err := os.WriteFile("openapi.json", []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("openapi.json isn't what is served (make generate; raise apiVersion) (-committed +served):\n%s", d)
+	}
+}
+
+// get asks the API and decodes its answer.
+func get[V any](t testing.TB, s *Server, target string) V {
+	t.Helper()
+	r := ask(s.Handler(), "GET", target, local)
+	b := body(t, r)
+	if r.StatusCode != 200 {
+		t.Fatalf("%s: %d %s", target, r.StatusCode, b)
+	}
+	var v V
+	if err := json.Unmarshal([]byte(b), &v); err != nil {
+		t.Fatalf("%s: %v", target, err)
+	}
+	return v
+}
+
+// TestAnswersFitDescription asks every operation of openapi.json and validates the
+// answer against its schema; and each parameter that it names is accepted, each
+// other one refused with the list of those that are.
+func TestAnswersFitDescription(t *testing.T) {
+	s := newServer(t)
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(s.description)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	if err := c.AddResource("openapi.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema := func(pointer string) *jsonschema.Schema {
+		t.Helper()
+		sch, err := c.Compile("openapi.json#" + pointer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sch
+	}
+	check := func(what, text string, sch *jsonschema.Schema) {
+		t.Helper()
+		v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			return
+		}
+		if err := sch.Validate(v); err != nil {
+			t.Errorf("%s doesn't fit: %v\n%.1500s", what, err, text)
+		}
+	}
+	var api struct {
+		Paths map[string]map[string]struct {
+			Parameters []struct{ Name, In string }
+		}
+	}
+	if err := json.Unmarshal(s.description, &api); err != nil {
+		t.Fatal(err)
+	}
+	examples := map[string]map[string]string{
+		"merchants": {"id": strconv.Itoa(int(shopNamed(t, s, "fnac").ID))},
+		"portals":   {"id": "sitot"},
+	}
+	values := map[string]string{
+		"amount": "120", "currency": "EUR", "customer": "new", "channel": "online", "category": "culture", "country": "FR",
+		"since": "2026-01-01", "after": "", "limit": "3", "q": "fnac", "url": "https://www.fnac.com/a/1", "portal": "sitot",
+	}
+	problems := schema("/components/schemas/Problem")
+	if len(api.Paths) != len(s.operations()) {
+		t.Errorf("%d paths are described, %d served", len(api.Paths), len(s.operations()))
+	}
+	for pattern, methods := range api.Paths {
+		target := pattern
+		for k, v := range examples[strings.Split(pattern, "/")[3]] {
+			target = strings.ReplaceAll(target, "{"+k+"}", v)
+		}
+		operation := methods["get"]
+		sch := schema("/paths/" + strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(pattern) + "/get/responses/200/content/application~1json/schema")
+		all := []string{}
+		for _, p := range operation.Parameters {
+			if p.In != "query" {
+				continue
+			}
+			one := p.Name + "=" + values[p.Name]
+			all = append(all, one)
+			r := ask(s.Handler(), "GET", target+"?"+one, local)
+			if r.StatusCode != http.StatusOK {
+				t.Errorf("%s refuses its own parameter %s: %s", target, one, body(t, r))
+				continue
+			}
+			check(target+"?"+one, body(t, r), sch)
+		}
+		r := ask(s.Handler(), "GET", target, local)
+		if required := path.Base(pattern) == "resolve"; !required {
+			if r.StatusCode != http.StatusOK {
+				t.Errorf("%s: %d %s", target, r.StatusCode, body(t, r))
+			}
+			check(target, body(t, r), sch)
+		}
+		r = ask(s.Handler(), "GET", target+"?nonsense=1", local)
+		text := body(t, r)
+		if r.StatusCode != http.StatusBadRequest || r.Header.Get("Content-Type") != kindProblem {
+			t.Errorf("%s accepts a parameter that it doesn't know: %d", target, r.StatusCode)
+		}
+		check(target+"?nonsense=1", text, problems)
+		for _, one := range all {
+			if name, _, _ := strings.Cut(one, "="); !strings.Contains(text, name) {
+				t.Errorf("%s: the refusal doesn't name %s: %s", target, name, text)
+			}
+		}
+	}
+}
+
+// TestRankingIsRank: the API's ranking is what internal/rank answers, with a receipt
+// on every row.
+func TestRankingIsRank(t *testing.T) {
+	s := newServer(t)
+	fnac := shopNamed(t, s, "fnac")
+	target := "/api/v1/merchants/" + strconv.Itoa(int(fnac.ID)) + "/ranking?amount=80"
+	got := get[view.Ranking](t, s, target)
+	if got.Merchant.ID != fnac.ID || got.Merchant.Country != "FR" || got.Merchant.Portals != 4 || got.Purchase.Amount != (cashback.Money{Minor: 8000, Currency: "EUR"}) {
+		t.Errorf("the answer is about %+v, %+v", got.Merchant, got.Purchase)
+	}
+	if len(got.Ranked) != 4 {
+		t.Fatalf("ranked: %+v", got.Ranked)
+	}
+	for i, row := range got.Ranked {
+		var sum int64
+		for _, st := range row.Steps {
+			sum += st.Amount
+		}
+		if sum != row.Value || row.Possible < row.Value || len(row.Steps) != 8 {
+			t.Errorf("%s: steps %v don't add up to %d", row.Portal, row.Steps, row.Value)
+		}
+		if i > 0 && row.Value > got.Ranked[i-1].Value {
+			t.Errorf("%s stands too low", row.Portal)
+		}
+		r := row.Receipt
+		if r.Portal != row.Portal || r.URL == "" || r.RawText == "" || r.ReadAt.IsZero() || r.InForceSince.IsZero() || r.Run == "" || r.DefinitionVersion == "" || r.Hash == "" {
+			t.Errorf("%s has no whole receipt: %+v", row.Portal, r)
+		}
+		if row.ClickOut != "/go/"+row.Portal+"/"+strconv.Itoa(int(fnac.ID)) {
+			t.Errorf("%s leads out by %q", row.Portal, row.ClickOut)
+		}
+	}
+	// The groups, as RANKING.md's answer has them.
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(body(t, ask(s.Handler(), "GET", target, local))), &raw); err != nil {
+		t.Fatal(err)
+	}
+	answer := reflect.TypeFor[rank.Answer]()
+	for i := range answer.NumField() {
+		name := answer.Field(i).Tag.Get("json")
+		if _, ok := raw[name]; !ok {
+			t.Errorf("the answer lacks the group %s", name)
+		}
+	}
+}
+
+func TestETag(t *testing.T) {
+	w := newTown(t)
+	w.populate()
+	s, err := New(w.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := "/api/v1/merchants/" + strconv.Itoa(int(shopNamed(t, s, "darty").ID)) + "/ranking"
+	first := ask(s.Handler(), "GET", target, local)
+	tag := first.Header.Get("ETag")
+	before := body(t, first)
+	if again := ask(s.Handler(), "GET", target, local); again.Header.Get("ETag") != tag || body(t, again) != before {
+		t.Error("the same question got another answer")
+	}
+	if r := ask(s.Handler(), "GET", target, local, header("If-None-Match", tag)); r.StatusCode != http.StatusNotModified || body(t, r) != "" {
+		t.Errorf("nothing changed, but %d", r.StatusCode)
+	}
+	// A take-down works at once, also for who asks with the old tag.
+	if err := w.store.SetPublication(t.Context(), "grandtaux", cashback.Off, "test", "taken down"); err != nil {
+		t.Fatal(err)
+	}
+	r := ask(s.Handler(), "GET", target, local, header("If-None-Match", tag))
+	if text := body(t, r); r.StatusCode != 200 || strings.Contains(text, "grandtaux") {
+		t.Errorf("after the take-down: %d %s", r.StatusCode, text)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	s := newServer(t)
+	ranking := "/api/v1/merchants/" + strconv.Itoa(int(shopNamed(t, s, "fnac").ID)) + "/ranking"
+	for target, want := range map[string]struct {
+		status int
+		field  string
+		says   string
+	}{
+		ranking + "?amount=-5":                     {400, "amount", "120 or 12.50"},
+		ranking + "?amount=1e9":                    {400, "amount", "120 or 12.50"},
+		ranking + "?amount=NaN":                    {400, "amount", "120 or 12.50"},
+		ranking + "?amount=12.345":                 {400, "amount", "at most 2 decimals"},
+		ranking + "?amount=99999999999":            {400, "amount", "up to 10000000"},
+		ranking + "?currency=EURO":                 {400, "currency", "three-letter"},
+		ranking + "?customer=maybe":                {400, "customer", "new, existing"},
+		ranking + "?amount=1&amount=2":             {400, "amount", "twice"},
+		ranking + "?amount=%00":                    {400, "amount", "characters"},
+		ranking + "?amount=%ff":                    {400, "amount", "characters"},
+		ranking + "?a%3Cscript%3E=1":               {400, "a<script>", "Allowed are: amount"},
+		ranking + "?amount=%zz":                    {400, "query", "escape"},
+		"/api/v1/merchants/x":                      {400, "id", "whole number"},
+		"/api/v1/merchants/4294967299":             {400, "id", "whole number"},
+		"/api/v1/merchants/999999":                 {404, "", "nothing"},
+		"/api/v1/portals/nobody":                   {404, "", "nothing"},
+		"/api/v1/portals?country=France":           {400, "country", "two-letter"},
+		"/api/v1/changes?after=x":                  {400, "after", "whole number"},
+		"/api/v1/changes?limit=0":                  {400, "limit", "between 1 and 1000"},
+		"/api/v1/changes?limit=5000":               {400, "limit", "between 1 and 1000"},
+		"/api/v1/merchants/1/history?after=x":      {400, "after", "cursor"},
+		"/api/v1/merchants/1/history?since=monday": {400, "since", "YYYY-MM-DD"},
+	} {
+		r := ask(s.Handler(), "GET", target, local)
+		text := body(t, r)
+		var p problem
+		if err := json.Unmarshal([]byte(text), &p); err != nil {
+			t.Errorf("%s: %v: %s", target, err, text)
+			continue
+		}
+		if r.StatusCode != want.status || p.Status != want.status || p.Field != want.field || !strings.Contains(p.Detail, want.says) || strings.Count(p.Detail, ". ") > 1 {
+			t.Errorf("%s: %d %+v", target, r.StatusCode, p)
+		}
+	}
+}
+
+func TestChanges(t *testing.T) {
+	s := newServer(t)
+	seen, after := 0, "0"
+	var last uint64
+	for {
+		l := get[view.List[cashback.Change]](t, s, "/api/v1/changes?limit=5&after="+after)
+		if len(l.Items) == 0 {
+			break
+		}
+		for _, c := range l.Items {
+			if c.Number <= last {
+				t.Fatalf("number %d after %d", c.Number, last)
+			}
+			last = c.Number
+		}
+		seen += len(l.Items)
+		after = l.Next
+	}
+	if seen < 10 || last != s.truth.LastChange() {
+		t.Errorf("%d changes up to %d of %d", seen, last, s.truth.LastChange())
+	}
+}
+
+func TestHistory(t *testing.T) {
+	s := newServer(t)
+	l := get[view.List[cashback.RatePoint]](t, s, "/api/v1/merchants/"+strconv.Itoa(int(shopNamed(t, s, "sephora").ID))+"/history")
+	var sitot []string
+	for _, p := range l.Items {
+		if p.Portal == "sitot" {
+			sitot = append(sitot, p.RawText)
+		}
+	}
+	if d := cmp.Diff([]string{"5 %", "7 %"}, sitot); d != "" {
+		t.Error(d)
+	}
+}

@@ -1,0 +1,96 @@
+package web
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/store"
+)
+
+// clickOut is this server's address that leads to a portal's page for a shop.
+func clickOut(portal string, m cashback.MerchantID) string {
+	return "/go/" + url.PathEscape(portal) + "/" + strconv.FormatUint(uint64(m), 10)
+}
+
+// target is the stored link of an offer, where it leads to the portal that the offer
+// is of: the portal's own host, or one under the same registrable domain, by https,
+// or by http where the portal's homepage is reached so.
+func target(o cashback.Offer, p *store.Portal) (string, bool) {
+	home, err := url.Parse(p.Homepage)
+	if err != nil || home.Hostname() == "" {
+		return "", false
+	}
+	link, err := url.Parse(o.Entry.Link)
+	if err != nil || link.Hostname() == "" || link.User != nil || link.Opaque != "" {
+		return "", false
+	}
+	if link.Scheme != "https" && (link.Scheme != "http" || home.Scheme != "http") {
+		return "", false
+	}
+	if site(link) != site(home) {
+		return "", false
+	}
+	return link.String(), true
+}
+
+// site is a host's registrable domain with its port, or the host itself where it has
+// none: an address, a name of this machine, a public suffix.
+func site(u *url.URL) string {
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if _, err := netip.ParseAddr(host); err == nil {
+		return u.Host
+	}
+	d, err := publicsuffix.EffectiveTLDPlusOne(host)
+	if err != nil {
+		d = host
+	}
+	return d + ":" + u.Port()
+}
+
+type goQuery struct {
+	Portal   string `path:"portal"`
+	Merchant string `path:"merchant"`
+}
+
+// goOut sends the shopper to the portal's page for the shop. The target is what was
+// read and stored, never what the request says.
+func (s *Server) goOut(v *visit) (*reply, error) {
+	q, err := decode[goQuery](v)
+	if err != nil {
+		return nil, err
+	}
+	missing := fault{http.StatusNotFound, "error.no_link", nil}
+	id, err := strconv.ParseUint(q.Merchant, 10, 32)
+	if err != nil {
+		return nil, missing
+	}
+	sh, err := s.shelf(v.ctx, v.state.change)
+	if err != nil {
+		return nil, err
+	}
+	p := sh.byID[q.Portal]
+	if p == nil {
+		return nil, missing
+	}
+	offers, err := s.offersOf(v.ctx, cashback.MerchantID(id))
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range offers {
+		if o.Receipt.Portal != p.ID {
+			continue
+		}
+		if link, ok := target(o, p); ok {
+			rep := seeOther(link)
+			rep.header["Referrer-Policy"] = "no-referrer"
+			return rep, nil
+		}
+	}
+	return nil, missing
+}

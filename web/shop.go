@@ -1,0 +1,156 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/web/pages"
+	"github.com/cagnotte/cagnotte/web/view"
+)
+
+type shopQuery struct {
+	Slug string `path:"slug"`
+	purchaseQuery
+	// Country is accepted so that a visitor's own choice may travel on; the slug says
+	// which country's shop it is.
+	Country string `query:"country"`
+}
+
+// shopPage shows a shop's ranking for a purchase. A value in the form that can't be
+// accepted is said beside its field.
+func (s *Server) shopPage(v *visit) (*reply, error) {
+	q, err := decode[shopQuery](v)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.truth.MerchantBySlug(v.ctx, q.Slug)
+	if err != nil {
+		return nil, err
+	}
+	if m.Slug != q.Slug {
+		// Renamed or merged: the old address keeps leading there.
+		to := "/" + v.locale.Lang + "/shops/" + m.Slug
+		if v.req.URL.RawQuery != "" {
+			to += "?" + v.req.URL.RawQuery
+		}
+		return seeOther(to), nil
+	}
+	p := &pages.ShopView{
+		Merchant: merchantView(m, 0), Customer: q.Customer, Channel: q.Channel, Category: q.Category,
+		Amount: q.Amount, Currency: s.currencyOfCountry(m.Country), Now: v.now,
+	}
+	status := 0
+	r, err := s.ranking(v.ctx, v, m, q.purchaseQuery)
+	var wrong badInput
+	switch {
+	case errors.As(err, &wrong):
+		status = http.StatusBadRequest
+		p.Field = wrong.field
+		p.Problem = problemOf(err, v.locale, v.id).Detail
+		offers, err := s.offersOf(v.ctx, m.ID)
+		if err != nil {
+			return nil, err
+		}
+		p.Merchant.Portals = len(offers)
+	case err != nil:
+		return nil, err
+	default:
+		p.Ranking, p.Merchant = r, r.Merchant
+		p.Currency, p.Amount = r.Purchase.Amount.Currency, v.locale.Input(r.Purchase.Amount)
+		p.Categories, p.Channels = choices(r.Offers)
+	}
+	c := s.chrome(v, "shops")
+	if m.Country != "" {
+		c.Country = m.Country // the visitor is in this shop's country now
+	}
+	rep, err := html(v.ctx, pages.Shop(c, p))
+	if err != nil {
+		return nil, err
+	}
+	rep.status = status
+	return rep, nil
+}
+
+// maxChoices keeps the form's lists short enough to choose from.
+const maxChoices = 40
+
+// choices are the categories and channels that the offers' tiers tell apart.
+func choices(offers []view.Offer) (categories, channels []string) {
+	for _, o := range offers {
+		for _, t := range o.Tiers {
+			if t.Category != "" && !slices.Contains(categories, t.Category) && len(categories) < maxChoices {
+				categories = append(categories, t.Category)
+			}
+			if t.Channel != "" && !slices.Contains(channels, t.Channel) && slices.Contains(knownChannels, t.Channel) {
+				channels = append(channels, t.Channel)
+			}
+		}
+	}
+	slices.Sort(categories)
+	if len(channels) > 0 && !slices.Contains(channels, "online") {
+		channels = append(channels, "online")
+	}
+	slices.SortFunc(channels, func(a, b string) int { return slices.Index(knownChannels, a) - slices.Index(knownChannels, b) })
+	return categories, channels
+}
+
+// knownChannels are RANKING.md's channels, the default first.
+var knownChannels = []string{"online", "in_store", "app"}
+
+// portalsPage lists the portals of a country.
+func (s *Server) portalsPage(v *visit) (*reply, error) {
+	q, err := decode[countryQuery](v)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.chromeIn(v, "portals", q.Country)
+	if err != nil {
+		return nil, err
+	}
+	sh, err := s.shelf(v.ctx, v.state.change)
+	if err != nil {
+		return nil, err
+	}
+	p := pages.PortalsView{Now: v.now}
+	for _, portal := range sh.all {
+		if serves(portal, c.Country) {
+			p.Portals = append(p.Portals, portalView(portal, v.now))
+			p.Settles = append(p.Settles, settle(portal))
+		}
+	}
+	return html(v.ctx, pages.Portals(c, &p))
+}
+
+type countryQuery struct {
+	Country string `query:"country"`
+}
+
+type portalQuery struct {
+	ID      string `path:"id"`
+	Country string `query:"country"`
+}
+
+// portalPage shows a portal's facts, each with its source and date, and what isn't
+// known of it.
+func (s *Server) portalPage(v *visit) (*reply, error) {
+	q, err := decode[portalQuery](v)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.chromeIn(v, "portals", q.Country)
+	if err != nil {
+		return nil, err
+	}
+	sh, err := s.shelf(v.ctx, v.state.change)
+	if err != nil {
+		return nil, err
+	}
+	portal := sh.byID[q.ID]
+	if portal == nil {
+		return nil, cashback.Errorf(cashback.NotFound, "there is no portal %q", clip(q.ID))
+	}
+	p := pages.PortalView{Portal: portalView(portal, v.now), Settle: settle(portal), Now: v.now}
+	return html(v.ctx, pages.Portal(c, &p))
+}

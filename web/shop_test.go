@@ -1,0 +1,171 @@
+package web
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/store"
+)
+
+func page(t *testing.T, s *Server, target string, status int) *goquery.Document {
+	t.Helper()
+	r := ask(s.Handler(), "GET", target, local)
+	if r.StatusCode != status {
+		t.Fatalf("%s: status %d, want %d: %.500s", target, r.StatusCode, status, body(t, r))
+	}
+	d, err := goquery.NewDocumentFromReader(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func texts(sel *goquery.Selection) []string {
+	return sel.Map(func(_ int, s *goquery.Selection) string { return strings.Join(strings.Fields(s.Text()), " ") })
+}
+
+func attrs(sel *goquery.Selection, name string) []string {
+	return sel.Map(func(_ int, s *goquery.Selection) string { return s.AttrOr(name, "") })
+}
+
+func TestShopPage(t *testing.T) {
+	s := newServer(t)
+	slug := shopNamed(t, s, "fnac").Slug
+	for _, c := range []struct {
+		query string
+		order []string
+		first string
+	}{
+		// The fixed amount is worth most for a small basket, the rates for a large one.
+		{"?amount=20", []string{"petitpanier", "muet", "sitot", "grandtaux"}, "1,65\u00a0€"},
+		{"?amount=200&customer=new", []string{"muet", "sitot", "grandtaux", "petitpanier"}, "7,04\u00a0€"},
+	} {
+		d := page(t, s, "/fr/shops/"+slug+c.query, 200)
+		if got := attrs(d.Find("ol.rows > li"), "data-portal"); !slices.Equal(got, c.order) {
+			t.Errorf("%s: order %v, want %v", c.query, got, c.order)
+		}
+		if got := d.Find(".row.first .value").Text(); got != c.first {
+			t.Errorf("%s: first value %q, want %q", c.query, got, c.first)
+		}
+		if n := d.Find(".row details.proof .receipt").Length(); n != 4 {
+			t.Errorf("%s: %d receipts for 4 rows", c.query, n)
+		}
+		d.Find(".row .act a").Each(func(i int, a *goquery.Selection) {
+			if !strings.HasPrefix(a.AttrOr("href", ""), "/go/") || a.AttrOr("rel", "") != "noopener noreferrer nofollow" || a.AttrOr("referrerpolicy", "") != "no-referrer" {
+				t.Errorf("click-out %d: %v", i, a.Nodes[0].Attr)
+			}
+		})
+	}
+	d := page(t, s, "/fr/shops/"+slug+"?amount=20&customer=new", 200)
+	if got := d.Find("#amount").AttrOr("value", ""); got != "20" {
+		t.Errorf("the form holds %q", got)
+	}
+	if got := d.Find("#customer option[selected]").AttrOr("value", ""); got != "new" {
+		t.Errorf("the form holds the customer %q", got)
+	}
+	// What was read stands in the receipt, word for word.
+	receipt := texts(d.Find("[data-portal=grandtaux] .receipt dd"))
+	if len(receipt) != 8 || receipt[1] != "Jusqu'à 9 %" || receipt[2] != "https://www.grandtaux.test/boutiques" || receipt[5] != "v1" {
+		t.Errorf("receipt: %q", receipt)
+	}
+	if got := texts(d.Find("[data-portal=muet] .tag.warn")); !slices.Contains(got, "Fréquence non précisée") {
+		t.Errorf("what a portal doesn't say isn't marked: %q", got)
+	}
+	// The other language is the same page.
+	if got := d.Find("link[hreflang=en]").AttrOr("href", ""); got != "/en/shops/"+slug+"?amount=20&customer=new" {
+		t.Errorf("the English page is at %q", got)
+	}
+}
+
+func TestShopPageWrongAmount(t *testing.T) {
+	s := newServer(t)
+	slug := shopNamed(t, s, "fnac").Slug
+	d := page(t, s, "/fr/shops/"+slug+"?amount=12%2C345", 400)
+	in := d.Find("#amount")
+	if in.AttrOr("aria-invalid", "") != "true" || in.AttrOr("value", "") != "12,345" {
+		t.Errorf("the field: %v", in.Nodes[0].Attr)
+	}
+	if got := d.Find("#" + in.AttrOr("aria-describedby", "?")).Text(); !strings.Contains(got, "2 décimales au plus") {
+		t.Errorf("the sentence: %q", got)
+	}
+	if d.Find(".rows").Length() != 0 {
+		t.Error("a ranking is shown for an amount that can't be")
+	}
+}
+
+func TestShopPageNotRanked(t *testing.T) {
+	s := newServer(t)
+	d := page(t, s, "/fr/shops/"+shopNamed(t, s, "darty").Slug, 200)
+	if got := texts(d.Find(".rest li > :not(details)")); !slices.Equal(got, []string{"Sitôt", "Référence la boutique, mais ne paie rien."}) {
+		t.Errorf("not ranked: %q", got)
+	}
+	d = page(t, s, "/en/shops/"+shopNamed(t, s, "leroy").Slug, 200)
+	if got := d.Find("#ranked").Text(); got != "No portal pays for this purchase" {
+		t.Errorf("heading %q", got)
+	}
+	page(t, s, "/fr/shops/nobody-fr", 404)
+}
+
+func TestPortalPage(t *testing.T) {
+	s := newServer(t)
+	d := page(t, s, "/fr/portals/muet", 200)
+	// Of the silent portal everything is shown as missing but its language.
+	if all, missing := d.Find(".facts.two > div").Length(), d.Find(".facts.two .missing").Length(); missing != all-1 || all < 14 {
+		t.Errorf("%d of %d facts are missing", missing, all)
+	}
+	d = page(t, s, "/en/portals/sitot", 200)
+	facts := map[string]string{}
+	d.Find(".facts.two > div").Each(func(_ int, f *goquery.Selection) {
+		facts[f.Find("dt").Text()] = strings.Join(texts(f.Find("dd > p")), "|")
+	})
+	for name, want := range map[string]string{
+		"Ways to be paid":                 "Bank transfer from the first cent|PayPal from the first cent|Gift card from €5.00|source.test as of 1 July 2026",
+		"Rates count on the price":        "with VAT|source.test as of 1 July 2026",
+		"Claims for missing cashback":     "From 10 to 90 days after the purchase|source.test as of 1 July 2026",
+		"Giving it away":                  "Yes|Les Restos|source.test as of 1 July 2026",
+		"Shown after the purchase within": "",
+	} {
+		if facts[name] != want {
+			t.Errorf("%s: %q, want %q", name, facts[name], want)
+		}
+	}
+}
+
+func TestPortalsPage(t *testing.T) {
+	s := newServer(t)
+	for target, want := range map[string][]string{
+		"/fr/portals":            {"grandtaux", "muet", "petitpanier", "sitot"},
+		"/fr/portals?country=gb": {"thrift"},
+		"/fr/portals?country=JP": {},
+	} {
+		d := page(t, s, target, 200)
+		if got := attrs(d.Find(".plate"), "data-portal"); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", target, got, want)
+		}
+	}
+	d := page(t, s, "/fr/portals?country=GB", 200)
+	if got := d.Find(".plate h2 a").AttrOr("href", ""); got != "/fr/portals/thrift?country=GB" {
+		t.Errorf("the country is lost: %q", got)
+	}
+}
+
+// shopNamed finds a shop of the town by the start of its slug.
+func shopNamed(t testing.TB, s *Server, prefix string) cashback.Merchant {
+	t.Helper()
+	var found cashback.Merchant
+	err := s.Store.As(store.Public).EachMerchant(context.Background(), func(m cashback.Merchant, _ []cashback.Offer) error {
+		if strings.HasPrefix(m.Slug, prefix) {
+			found = m
+		}
+		return nil
+	})
+	if err != nil || found.ID == 0 {
+		t.Fatalf("no shop %q: %v", prefix, err)
+	}
+	return found
+}
