@@ -47,6 +47,7 @@ type cli struct {
 	Reward    rewardCmd    `cmd:"" help:"Read reward texts."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 	Merchants merchantsCmd `cmd:"" help:"Which entries are the same shop."`
+	Check     checkCmd     `cmd:"" help:"Look whether the data folder is whole, while no process has it open."`
 	Rank      rankCmd      `cmd:"" help:"Which portal leaves the most money in your hands."`
 }
 

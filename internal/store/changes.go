@@ -13,8 +13,8 @@ func (t *tx) change(c changeRecord) error {
 		return err
 	}
 	count.Change++
-	if count.Earliest == 0 {
-		count.Earliest = 1
+	if count.Earliest == 0 { // counted anew, and none was there
+		count.Earliest = count.Change
 	}
 	t.dirty, t.changed = true, true
 	if c.At == 0 {

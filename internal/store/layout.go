@@ -138,6 +138,8 @@ func merchantKey(m cashback.MerchantID) []byte {
 
 func offerKey(m cashback.MerchantID, p place) []byte { return append(merchantKey(m), p.key()...) }
 
+const offerKeySize = 10
+
 func placeUnder(key []byte) (cashback.MerchantID, place) {
 	return cashback.MerchantID(binary.BigEndian.Uint32(key)), placeOf(key[4:])
 }

@@ -103,7 +103,7 @@ func (v *Reader) hidden(p portalNumber) bool {
 func (v *Reader) Offers(ctx context.Context, id cashback.MerchantID) (out []cashback.Offer, err error) {
 	defer cashback.Wrap(&err, "read the offers of merchant %d", id)
 	err = v.store.read(ctx, func(t *tx) error {
-		m, err := t.merchant(id)
+		m, err := v.merchant(t, id)
 		if err != nil {
 			return err
 		}
@@ -183,18 +183,32 @@ func (t *tx) portalOffers(p portalNumber, f func(place, cashback.Offer)) error {
 // listings reads all that a portal lists or has listed, the oldest entry first.
 func (t *tx) listings(p portalNumber) ([]*held, error) {
 	var out []*held
-	err := eachOf(t, listedBucket, p.key(), nil, func(key []byte, m *cashback.MerchantID) error {
-		out = append(out, &held{at: placeOf(key), known: true, from: *m, to: *m})
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	whole := true
+	c := t.bucket(listedBucket).Cursor()
+	for k, v := c.Seek(p.key()); bytes.HasPrefix(k, p.key()); k, v = c.Next() {
+		var m cashback.MerchantID
+		payload, err := open(listedBucket, k, v)
+		if err == nil {
+			err = decode(listedBucket, k, payload, &m)
+		}
+		if err != nil {
+			_ = t.met(err)
+			whole = false
+			continue
+		}
+		out = append(out, &held{at: placeOf(k), known: true, from: m, to: m})
+	}
+	if !whole {
+		var err error
+		if out, err = t.relist(p); err != nil {
+			return nil, err
+		}
 	}
 	// In the order in which they lie, neighbours share pages.
 	slices.SortFunc(out, func(a, b *held) int {
 		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.at.entry, b.at.entry))
 	})
-	whole := out[:0]
+	kept := out[:0]
 	for _, h := range out {
 		found, err := t.get(offersBucket, offerKey(h.from, h.at), &h.was)
 		if err == nil && !found {
@@ -207,10 +221,30 @@ func (t *tx) listings(p portalNumber) ([]*held, error) {
 			continue
 		}
 		h.now = h.was
-		whole = append(whole, h)
+		kept = append(kept, h)
 	}
-	slices.SortFunc(whole, func(a, b *held) int { return cmp.Compare(a.at.entry, b.at.entry) })
-	return whole, nil
+	slices.SortFunc(kept, func(a, b *held) int { return cmp.Compare(a.at.entry, b.at.entry) })
+	return kept, nil
+}
+
+// relist finds a portal's entries among all offers, where its list is damaged; a
+// write puts the list right.
+func (t *tx) relist(p portalNumber) (out []*held, err error) {
+	err = t.each(offersBucket, nil, nil, func(key, _ []byte) error {
+		if m, at := placeUnder(key); at.portal == p {
+			out = append(out, &held{at: at, known: true, from: m, to: m})
+		}
+		return nil
+	})
+	if err != nil || !t.writes {
+		return out, err
+	}
+	for _, h := range out {
+		if err := t.put(listedBucket, h.at.key(), h.from); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // How many records a transaction of a long iteration reads: a millisecond or two.
@@ -247,9 +281,9 @@ func (v *Reader) EachMerchant(ctx context.Context, f func(cashback.Merchant, []c
 				}
 				id := cashback.MerchantID(binary.BigEndian.Uint32(key))
 				from = id + 1
-				before := len(offers)
-				for ; ok != nil && bytes.Compare(ok[:4], key) <= 0; ok, ov = c.Next() {
-					if !bytes.Equal(ok[:4], key) {
+				before, seen := len(offers), v.view == Operator
+				for ; ok != nil && (len(ok) != offerKeySize || bytes.Compare(ok[:4], key) <= 0); ok, ov = c.Next() {
+					if !bytes.HasPrefix(ok, key) {
 						continue
 					}
 					payload, err := open(offersBucket, ok, ov)
@@ -258,11 +292,12 @@ func (v *Reader) EachMerchant(ctx context.Context, f func(cashback.Merchant, []c
 						continue
 					}
 					_, at := placeUnder(ok)
+					seen = seen || !v.hidden(at.portal)
 					if o, shown := v.offer(t, id, at, ok, payload); shown {
 						offers = append(offers, o)
 					}
 				}
-				if m.Lead == 0 {
+				if m.Lead == 0 && seen {
 					batch = append(batch, found{m.Merchant, len(offers) - before})
 				}
 				return nil
@@ -299,13 +334,34 @@ func (t *tx) merchant(id cashback.MerchantID) (*merchantRecord, error) {
 		}
 		id = m.Lead
 	}
-	return nil, cashback.Errorf(cashback.NotFound, "there is no merchant %d", asked)
+	return nil, unknownMerchant(asked)
+}
+
+func unknownMerchant(id cashback.MerchantID) error {
+	return cashback.Errorf(cashback.NotFound, "there is no merchant %d", id)
+}
+
+// merchant is a merchant that the view may know of: for the public, one that a portal
+// lists, or has listed, whose mode lets it be seen.
+func (v *Reader) merchant(t *tx, id cashback.MerchantID) (*merchantRecord, error) {
+	m, err := t.merchant(id)
+	if err != nil || v.view == Operator {
+		return m, err
+	}
+	prefix := merchantKey(m.Merchant.ID)
+	c := t.bucket(offersBucket).Cursor()
+	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix) && len(k) == offerKeySize; k, _ = c.Next() {
+		if _, at := placeUnder(k); !v.hidden(at.portal) {
+			return m, nil
+		}
+	}
+	return nil, unknownMerchant(id)
 }
 
 // Merchant returns a merchant, or the one that its id leads to after a merge.
 func (v *Reader) Merchant(ctx context.Context, id cashback.MerchantID) (out cashback.Merchant, err error) {
 	err = v.store.read(ctx, func(t *tx) error {
-		m, err := t.merchant(id)
+		m, err := v.merchant(t, id)
 		if err == nil {
 			out = m.Merchant
 		}
@@ -325,7 +381,7 @@ func (v *Reader) MerchantBySlug(ctx context.Context, slug string) (out cashback.
 			}
 			return err
 		}
-		m, err := t.merchant(id)
+		m, err := v.merchant(t, id)
 		if err == nil {
 			out = m.Merchant
 		}
@@ -339,7 +395,7 @@ func (v *Reader) MerchantBySlug(ctx context.Context, slug string) (out cashback.
 func (v *Reader) History(ctx context.Context, id cashback.MerchantID, since time.Time) (out []cashback.RatePoint, err error) {
 	defer cashback.Wrap(&err, "read the history of merchant %d", id)
 	err = v.store.read(ctx, func(t *tx) error {
-		m, err := t.merchant(id)
+		m, err := v.merchant(t, id)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -220,12 +222,26 @@ func (s *Store) SavePortals(ctx context.Context, portals []cashback.Portal) (err
 			was := known[p.ID]
 			delete(known, p.ID)
 			now := portalRecord{Portal: p, Defined: true}
-			if was == nil {
+			if was != nil {
+				now.Number, now.Mode, now.Edits = was.Number, was.Mode, was.Edits
+			} else if now.Number, err = t.lostNumber(p.ID); err != nil {
+				return err
+			} else if now.Number != 0 {
+				// What the operator allowed to be shown is lost with the record.
+				now.Mode = cashback.Private
+				if err := t.audit(AuditEntry{By: "store", What: "publication", Portal: p.ID, Reason: "its record was damaged", After: string(now.Mode)}); err != nil {
+					return err
+				}
+			} else {
+				if count.Portal == math.MaxUint16 {
+					return cashback.Errorf(cashback.Invalid, "there are %d portals already", count.Portal)
+				}
 				count.Portal++
 				t.dirty = true
 				now.Number = portalNumber(count.Portal)
-			} else {
-				now.Number, now.Mode, now.Edits = was.Number, was.Mode, was.Edits
+				if err := t.put(standingBucket, now.Number.key(), &standingRecord{Portal: p.ID}); err != nil {
+					return err
+				}
 			}
 			if err := t.savePortal(was, &now, "definition", ""); err != nil {
 				return err
@@ -240,6 +256,19 @@ func (s *Store) SavePortals(ctx context.Context, portals []cashback.Portal) (err
 		}
 		return nil
 	})
+}
+
+// lostNumber is the number of a portal whose own record is lost; 0 for a portal that
+// is new.
+func (t *tx) lostNumber(id string) (n portalNumber, err error) {
+	err = eachOf(t, standingBucket, nil, nil, func(key []byte, st *standingRecord) error {
+		if st.Portal == id {
+			n = portalNumber(binary.BigEndian.Uint16(key))
+			return errStop
+		}
+		return nil
+	})
+	return n, err
 }
 
 // savePortal writes a portal that has changed, with what goes with it.

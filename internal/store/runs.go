@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"iter"
 	"time"
@@ -363,7 +364,7 @@ func (t *tx) clearStage(p portalNumber) error {
 	prefix := p.key()
 	var keys [][]byte
 	c := b.Cursor()
-	for k, _ := c.Seek(prefix); k != nil && string(k[:2]) == string(prefix); k, _ = c.Next() {
+	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 		keys = append(keys, clone(k))
 	}
 	for _, k := range keys {

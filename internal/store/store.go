@@ -42,6 +42,22 @@ type Options struct {
 	schema     int
 }
 
+func (o Options) filled() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Limits == (Limits{}) {
+		o.Limits = Defaults()
+	}
+	if o.openFile == nil {
+		o.openFile = os.OpenFile
+	}
+	if o.schema == 0 {
+		o.migrations, o.schema = migrations, schemaVersion
+	}
+	return o
+}
+
 // Limits bound what is kept.
 type Limits struct {
 	// Changes is how many change records are kept: whoever follows the feed and
@@ -102,21 +118,10 @@ type Store struct {
 // seconds where another process has it, with Invalid where a newer version wrote
 // it, and with DiskFailed where the disk or the file is bad.
 func Open(ctx context.Context, dir string, o Options) (s *Store, err error) {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Limits == (Limits{}) {
-		o.Limits = Defaults()
-	}
-	if o.openFile == nil {
-		o.openFile = os.OpenFile
-	}
-	if o.schema == 0 {
-		o.migrations, o.schema = migrations, schemaVersion
-	}
+	o = o.filled()
 	if o.Existing {
-		if _, err := os.Stat(filepath.Join(dir, fileName)); err != nil {
-			return nil, cashback.Errorf(cashback.Invalid, "%s holds no data of Cagnotte: %w", dir, err)
+		if err := mustExist(dir); err != nil {
+			return nil, err
 		}
 	}
 	if err := makeFolder(dir); err != nil {
@@ -216,6 +221,9 @@ func create(dir string, o Options) error {
 	err = db.Update(func(b *bbolt.Tx) error {
 		tx := &tx{bolt: b}
 		if err := tx.makeBuckets(); err != nil {
+			return err
+		}
+		if err := tx.put(metaBucket, []byte(countersKey), &counters{Earliest: 1}); err != nil {
 			return err
 		}
 		return tx.put(metaBucket, []byte(schemaKey), schemaRecord{Version: o.schema, Since: stamp(o.Now())})

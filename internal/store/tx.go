@@ -43,8 +43,16 @@ const countersKey = "counters"
 
 func (t *tx) counters() (*counters, error) {
 	if !t.counted {
-		if _, err := t.get(metaBucket, []byte(countersKey), &t.count); err != nil {
+		found, err := t.get(metaBucket, []byte(countersKey), &t.count)
+		if err != nil && !isDamaged(err) {
 			return nil, err
+		}
+		if !found { // Open has written them: they are lost
+			again, err := t.recount()
+			if err != nil {
+				return nil, err
+			}
+			t.count, t.dirty = *again, t.writes
 		}
 		t.counted = true
 	}
