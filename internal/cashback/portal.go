@@ -1,7 +1,15 @@
 package cashback
 
+import "github.com/bojanz/currency"
+
 // Country is an ISO 3166-1 alpha-2 code in capitals (GB, not UK).
 type Country string
+
+// Currency is the country's own; empty for what is no country.
+func (c Country) Currency() Currency {
+	code, _ := currency.ForCountryCode(string(c))
+	return Currency(code)
+}
 
 // Publication is what the operator allows to be shown of a portal.
 type Publication string

@@ -97,10 +97,11 @@ type Reward struct {
 	Tiers []Tier `json:"tiers,omitempty"`
 	// Previous is the rate that was paid before, where the text says so ("was 4%").
 	Previous NullDecimal `json:"previous,omitzero"`
-	// Named is the kind and unit that a text names without saying what is paid: the
-	// percent of a lone "was 4 %", of "do X % cashbacku", of a doubled rate. It is
-	// set only where Kind is Unknown, and has no value that anything may count.
-	Named *Component `json:"named,omitempty"`
+	// Named is what a text names without saying what is paid: the percent of a lone
+	// "was 4 %", of "do X % cashbacku", of a doubled rate. It has one component,
+	// whose value is nothing that may be counted, and is set only where Kind is
+	// Unknown.
+	Named *Tier `json:"named,omitempty"`
 	// Cap is the most that is paid for a purchase, where the text states a cap and
 	// no rate; a cap beside a rate stands in its tier.
 	Cap *Money `json:"cap,omitempty"`

@@ -40,24 +40,82 @@ type Context struct {
 	Field          Field
 }
 
+// maxText bounds what is read: a rate is a line, a table of tiers some dozens of
+// them; what is longer is a page.
+const maxText = 64 << 10
+
 // Parse reads a text. It never fails: what can't be read has Kind Unknown, with
-// Reason and At.
-func Parse(text string, c Context) cashback.Reward {
-	r := cashback.Reward{Raw: text, Kind: cashback.Unknown, Reason: "no rate in it", At: cashback.Span{End: len(text)}}
-	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
-	if !percent {
-		return r
+// Reason and At. Its time is linear in the text's length.
+func Parse(text string, c Context) cashback.Reward { return shipped().Parse(text, c) }
+
+// Parse reads a text with the words of l.
+func (l *Lexicon) Parse(text string, c Context) cashback.Reward {
+	if len(text) > maxText {
+		return cashback.Reward{Raw: text, Kind: cashback.Unknown, Reason: whyLong, At: cashback.Span{Start: maxText, End: len(text)}}
 	}
-	var d cashback.Decimal
-	if d.UnmarshalText([]byte(strings.Replace(strings.TrimSpace(number), ",", ".", 1))) != nil || d.IsNeg() {
-		return r
+	// Room on the stack for all but the longest texts.
+	var (
+		bytes      [192]byte
+		offsets    [193]uint32
+		tokens     [40]token
+		quantities [6]quantity
+	)
+	p := parser{
+		raw: text, c: c, lex: l,
+		plain: plain{text: bytes[:0], at: offsets[:0]},
+		toks:  tokens[:0], qs: quantities[:0],
+		none: token{kind: tBreak},
 	}
-	r.Reason, r.At = "", cashback.Span{}
-	if d.IsZero() {
-		r.Kind = cashback.NoCashback
-		return r
+	p.lang, p.region = l.locale(c.Locale)
+	p.plain.normalise(text, l)
+	p.tokens()
+	p.neutralise()
+	p.quantities()
+	if len(p.qs) > 0 {
+		p.divide()
+		for k := range p.qs {
+			p.describe(&p.qs[k])
+		}
+		p.assign()
 	}
-	r.Kind = cashback.Percent
-	r.Tiers = []cashback.Tier{{Components: []cashback.Component{{Kind: cashback.Percent, Value: d, Span: cashback.Span{End: len(text)}}}}}
-	return r
+	return p.read()
+}
+
+// locale finds the language and the region of a BCP 47 tag. A tag without a language
+// is English, one whose language has no table has only the common signs.
+func (l *Lexicon) locale(tag string) (*language, string) {
+	var code [3]byte
+	region, n, field := "", 0, 0
+	for i := 0; i <= len(tag); {
+		end := i
+		for end < len(tag) && tag[end] != '-' && tag[end] != '_' {
+			end++
+		}
+		switch part := tag[i:end]; {
+		case field == 0 && len(part) <= len(code):
+			for n = range part {
+				code[n] = part[n] | ' '
+			}
+			n = len(part)
+		case len(part) == 2:
+			region = strings.ToUpper(part)
+		case strings.EqualFold(part, "Hant") && region == "":
+			region = "TW"
+		case strings.EqualFold(part, "Hans") && region == "":
+			region = "CN"
+		}
+		field++
+		i = end + 1
+	}
+	lang := l.languages[string(code[:n])]
+	switch {
+	case n == 0:
+		lang = l.languages["en"]
+	case lang == nil:
+		lang = l.languages[""]
+	}
+	if region == "" {
+		region = lang.region
+	}
+	return lang, region
 }

@@ -54,62 +54,102 @@ type Part struct {
 	Span           cashback.Span        `json:"span"`
 }
 
-// Summarise puts a reward into one row.
+// Summarise puts a reward into one row. Over several tiers of one kind the bottom is
+// the lowest rate that is paid, and the top one is a ceiling; what isn't the same in
+// all of them (audience, cap) stands in their parts only.
 func Summarise(r cashback.Reward) Summary {
 	s := Summary{Kind: r.Kind, Previous: r.Previous, Components: []Part{}, Reason: r.Reason}
 	if r.Kind == cashback.Unknown {
 		s.At = &r.At
-		if n := r.Named; n != nil {
-			s.Kind, s.Currency, s.PointsCurrency, s.PerUnit = n.Kind, n.Currency, n.PointsCurrency, n.PerUnit
-			s.PerAmount = some(n.PerAmount)
+		if n := r.Named; n != nil && len(n.Components) == 1 {
+			c := n.Components[0]
+			s.Kind, s.Currency, s.PointsCurrency, s.PerUnit = c.Kind, c.Currency, c.PointsCurrency, c.PerUnit
+			s.UpTo, s.Audience = n.UpTo, n.Audience
+			s.PerAmount = some(c.PerAmount)
 		}
+		return s
 	}
 	if r.Kind == cashback.NoCashback && r.Reason == "" {
 		s.Value = cashback.Some(cashback.Decimal{})
 	}
-	setCap := func(m *cashback.Money) cashback.NullDecimal {
-		if m == nil {
-			return cashback.NullDecimal{}
-		}
-		return cashback.Some(m.Decimal().Trim(0))
-	}
 	if r.Cap != nil {
-		s.Cap, s.Currency = setCap(r.Cap), r.Cap.Currency
+		s.Cap, s.Currency = major(r.Cap), r.Cap.Currency
 	}
-	for i, t := range r.Tiers {
-		for j, c := range t.Components {
-			relation := Or
-			if j > 0 {
-				relation = Plus
-			}
-			s.Components = append(s.Components, Part{
-				Relation: relation, UpTo: t.UpTo, Kind: c.Kind, Value: c.Value, Min: c.Min,
-				Currency: c.Currency, PointsCurrency: c.PointsCurrency, PerAmount: some(c.PerAmount), PerUnit: c.PerUnit,
-				Cap: setCap(t.Cap), Audience: t.Audience, Label: t.Label, MinSpend: t.MinSpend, Span: c.Span,
-			})
-		}
-		_ = i
+	count := 0
+	for _, t := range r.Tiers {
+		count += len(t.Components)
 	}
 	lead := -1
-	for i, p := range s.Components {
-		if p.Kind != r.Kind || p.Value.IsZero() {
-			continue
-		}
-		if lead < 0 || p.Value.Cmp(s.Components[lead].Value) > 0 {
-			lead = i
+	var top cashback.Component
+	for i, t := range r.Tiers {
+		for j, c := range t.Components {
+			if count > 1 {
+				s.Components = append(s.Components, part(&t, &c, j))
+			}
+			// A tier that adds a conditional part to one before it repeats its first.
+			if c.Kind != r.Kind || c.Value.IsZero() || i > 0 && len(t.Components) > 1 && t.Components[0].Span == r.Tiers[i-1].Components[0].Span {
+				continue
+			}
+			if lead < 0 || c.Value.Cmp(top.Value) > 0 {
+				lead, top = i, c
+			}
 		}
 	}
 	if lead < 0 {
 		return s
 	}
-	p := s.Components[lead]
-	s.Value, s.Min, s.UpTo = cashback.Some(p.Value), p.Min, p.UpTo
-	s.Currency, s.PointsCurrency, s.PerAmount, s.PerUnit = p.Currency, p.PointsCurrency, p.PerAmount, p.PerUnit
-	s.Cap, s.Audience = p.Cap, p.Audience
-	if len(s.Components) == 1 {
-		s.Components = []Part{}
+	t := &r.Tiers[lead]
+	s.Value, s.Min, s.UpTo = cashback.Some(top.Value), top.Min, t.UpTo
+	s.Currency, s.PointsCurrency, s.PerAmount, s.PerUnit = top.Currency, top.PointsCurrency, some(top.PerAmount), top.PerUnit
+	s.Cap, s.Audience = major(t.Cap), t.Audience
+	if t.Cap != nil && s.Currency == "" {
+		s.Currency = t.Cap.Currency
+	}
+	for i := range r.Tiers {
+		if i == lead {
+			continue
+		}
+		if r.Tiers[i].Audience != s.Audience {
+			s.Audience = cashback.Anybody
+		}
+		c := r.Tiers[i].Components[0]
+		if c.Kind != top.Kind || c.Currency != top.Currency || c.Value.IsZero() {
+			continue
+		}
+		low := c.Value
+		if c.Min.Valid {
+			low = c.Min.Decimal
+		}
+		if low.Cmp(top.Value) < 0 {
+			s.UpTo = true
+			if !s.Min.Valid || low.Cmp(s.Min.Decimal) < 0 {
+				s.Min = cashback.Some(low)
+			}
+		}
 	}
 	return s
+}
+
+func part(t *cashback.Tier, c *cashback.Component, place int) Part {
+	p := Part{
+		Relation: Or, UpTo: t.UpTo, Kind: c.Kind, Value: c.Value, Min: c.Min,
+		Currency: c.Currency, PointsCurrency: c.PointsCurrency, PerAmount: some(c.PerAmount), PerUnit: c.PerUnit,
+		Cap: major(t.Cap), Audience: t.Audience, Label: t.Label, MinSpend: t.MinSpend, Span: c.Span,
+	}
+	if place > 0 {
+		p.Relation = Plus
+	}
+	if c.Value.IsZero() {
+		p.Kind = cashback.NoCashback
+	}
+	return p
+}
+
+func major(m *cashback.Money) cashback.NullDecimal {
+	if m == nil {
+		return cashback.NullDecimal{}
+	}
+	return cashback.Some(m.Decimal().Trim(0))
 }
 
 func some(d cashback.Decimal) cashback.NullDecimal {

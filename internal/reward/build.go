@@ -1,0 +1,480 @@
+package reward
+
+import (
+	"strings"
+
+	"github.com/govalues/decimal"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+)
+
+// Reasons for what is no rate, or wasn't understood.
+const (
+	whyEmpty      = "the text is empty"
+	whyLong       = "the text is longer than a rate's"
+	whyNoAmount   = "no amount in it"
+	whyNone       = "says that there is no cashback"
+	whyDiscount   = "a discount or a coupon"
+	whyOther      = "an amount that isn't cashback"
+	whyCondition  = "a condition, not a rate"
+	whyCap        = "a cap without a rate"
+	whyCount      = "a number that counts something else"
+	whyUnit       = "a number without a unit"
+	whyDigits     = "more digits than a rate has"
+	whyReversed   = "a range whose bottom is above its top"
+	whyTwo        = "two rates side by side; which one is paid isn't said"
+	whyKinds      = "a range between two kinds of reward"
+	whyPrevious   = "only a previous rate"
+	whyMultiple   = "a multiple of a rate that isn't said"
+	whyHole       = "a template that was never filled in"
+	whyUnnamed    = "cashback without an amount"
+	whyNoLanguage = "words of a language that has no table"
+)
+
+// span is where tokens [a, b) stand in the raw text.
+func (p *parser) span(a, b int) cashback.Span {
+	if a >= b || b > len(p.toks) {
+		return cashback.Span{End: len(p.raw)}
+	}
+	return cashback.Span{Start: p.at(a), End: p.end(b - 1)}
+}
+
+// first is storage for the commonest reward, one tier with one component, in a
+// single allocation.
+type firstTier struct {
+	tiers      [1]cashback.Tier
+	components [1]cashback.Component
+}
+
+// read builds the reward of the text.
+func (p *parser) read() (r cashback.Reward) {
+	r = cashback.Reward{Raw: p.raw}
+	fail := func(why string, at cashback.Span) cashback.Reward {
+		return cashback.Reward{Raw: p.raw, Kind: cashback.Unknown, Reason: why, At: at}
+	}
+	rates, zeros := 0, 0
+	last := -1
+	for k := range p.qs {
+		q := &p.qs[k]
+		if why := p.trouble(k, last); why != "" && (q.role == roleRate || q.role == rolePrevious) {
+			return fail(why, p.span(q.first, q.last))
+		}
+		if q.role != roleRate {
+			continue
+		}
+		rates++
+		if p.value(q, q.hi).IsZero() {
+			zeros++
+		}
+		last = k
+	}
+	if rates > 0 && zeros == rates && p.all&mHole == 0 {
+		r.Kind = cashback.NoCashback
+		return r
+	}
+	if rates == 0 {
+		return p.without(r)
+	}
+	if !p.lang.known && p.foreign() {
+		return fail(whyNoLanguage, cashback.Span{End: len(p.raw)})
+	}
+	one := &firstTier{}
+	r.Tiers = one.tiers[:0]
+	base := -1 // the first unconditional tier that a plus adds to
+	for k := range p.qs {
+		q := &p.qs[k]
+		switch q.role {
+		case rolePrevious:
+			if !r.Previous.Valid {
+				r.Previous = cashback.Some(p.value(q, q.hi))
+			}
+			continue
+		case roleRate:
+		default:
+			continue
+		}
+		c := p.component(q)
+		t := p.tier(q)
+		plus := q.link == linkPlus && base >= 0 && p.ratesBefore(k)
+		switch {
+		case plus && p.unconditional(q, &t):
+			into := &r.Tiers[len(r.Tiers)-1]
+			into.Components = append(into.Components, c)
+			into.UpTo = into.UpTo || t.UpTo
+			if into.Audience == cashback.Anybody {
+				into.Audience = t.Audience
+			}
+		case plus:
+			b := r.Tiers[base].Components
+			t.Components = append(append(make([]cashback.Component, 0, len(b)+1), b...), c)
+			t.UpTo = t.UpTo || r.Tiers[base].UpTo
+			r.Tiers = append(r.Tiers, t)
+		default:
+			if len(r.Tiers) == 0 {
+				t.Components = append(one.components[:0], c)
+			} else {
+				t.Components = []cashback.Component{c}
+			}
+			r.Tiers = append(r.Tiers, t)
+			base = len(r.Tiers) - 1
+		}
+	}
+	p.bounds(&r)
+	for i := range r.Tiers {
+		for _, c := range r.Tiers[i].Components {
+			if r.Kind == "" && !c.Value.IsZero() {
+				r.Kind = c.Kind
+			}
+		}
+	}
+	if len(r.Tiers) == 1 && r.Tiers[0].Audience == cashback.Anybody {
+		r.Tiers[0].Audience = audience(p.all)
+	}
+	return r
+}
+
+// ratesBefore reports whether the quantity before k, which a plus joins it to, is a
+// rate too.
+func (p *parser) ratesBefore(k int) bool {
+	for i := k - 1; i >= 0; i-- {
+		switch p.qs[i].role {
+		case roleRate:
+			return true
+		case roleCondition, rolePrevious, roleCap:
+			if p.qs[i].link == linkPlus {
+				return false
+			}
+			continue
+		}
+		return false
+	}
+	return false
+}
+
+// unconditional reports whether an addend belongs to the tier before it, not to one
+// of its own: "5 % + 2 % for new customers" is 5 %, and 7 % for some.
+func (p *parser) unconditional(q *quantity, t *cashback.Tier) bool {
+	if t.Channel != "" || t.MinSpend != nil || q.inside > 0 && p.qs[0].inside == 0 && p.labelBefore(q) {
+		return false
+	}
+	return (q.pre|q.suf)&(mNew|mExisting) == 0
+}
+
+func (p *parser) labelBefore(q *quantity) bool {
+	i := q.first - 1
+	for ; i >= 0 && p.toks[i].inside >= q.inside; i-- {
+		if t := &p.toks[i]; t.kind == tNum || t.kind == tWord && t.means == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// trouble says why a quantity can't be taken as it stands; before is the rate before
+// it, or -1. A previous rate that only its place gives away is marked as one.
+func (p *parser) trouble(k, before int) string {
+	q := &p.qs[k]
+	switch {
+	case q.hi.huge || q.lo.huge || q.perAmount.huge:
+		return whyDigits
+	case q.ranged && p.value(q, q.lo).Cmp(p.value(q, q.hi)) > 0:
+		return whyReversed
+	}
+	if t := p.tok(q.first - 1); t.kind == tNum && q.role == roleRate && (k == 0 || p.qs[k-1].last < q.first) {
+		return whyUnit // "3 5%"
+	}
+	if before < 0 || q.role != roleRate || before != k-1 {
+		return ""
+	}
+	b := &p.qs[before]
+	switch {
+	case q.link == linkNothing || q.link == linkParen && p.alone(q) && b.unit == q.unit && q.pre == 0 && q.suf == 0:
+		if b.unit != q.unit || q.inside != b.inside || p.value(b, b.hi).Cmp(p.value(q, q.hi)) >= 0 || b.ranged || q.ranged {
+			return whyTwo
+		}
+		b.role = rolePrevious
+	case b.unit != q.unit && q.link == linkDash && !p.says(b.last, q.first):
+		return whyKinds
+	case b.unit != q.unit && q.first == b.last+1 && p.tok(b.last).kind == tSign && (p.tok(b.last).sign == '-' || p.tok(b.last).sign == '~'):
+		return whyKinds
+	}
+	return ""
+}
+
+// alone reports whether a quantity has its parentheses to itself.
+func (p *parser) alone(q *quantity) bool {
+	return p.tok(q.first-1).sign == '(' && p.tok(q.last).sign == ')'
+}
+
+// component is what a rate pays.
+func (p *parser) component(q *quantity) cashback.Component {
+	c := cashback.Component{Value: p.value(q, q.hi), PerUnit: q.perUnit, Span: p.span(q.first, q.last)}
+	if q.perWhole != "" {
+		c.PerUnit = q.perWhole
+	}
+	if q.ranged {
+		c.Min = cashback.Some(p.value(q, q.lo))
+	}
+	switch q.unit {
+	case uPercent:
+		c.Kind, c.PointsCurrency = cashback.Percent, q.points
+	case uMoney:
+		c.Kind, c.Currency = cashback.Fixed, q.currency
+	default:
+		c.Kind, c.PointsCurrency = cashback.PointsFixed, q.points
+		if q.per {
+			c.Kind, c.Currency = cashback.PointsPerUnit, q.currency
+		}
+	}
+	if q.per && q.perAmount.coef > 0 {
+		if d := q.perAmount.decimal(); d.Cmp(decimal.One) != 0 {
+			c.PerAmount = d
+		}
+	}
+	words := q.pre | q.suf
+	if !q.ranged && words&(mUpTo|mMax) == 0 && (words&(mFrom|mAtLeast) != 0 || q.unit == uPercent && (q.orMore || words&(mOver|mOrMore) != 0)) {
+		c.Min = cashback.Some(c.Value)
+	}
+	return c
+}
+
+// tier is what the words around a rate say about it.
+func (p *parser) tier(q *quantity) cashback.Tier {
+	words := q.pre | q.suf
+	t := cashback.Tier{
+		UpTo:     q.ranged || q.pre&(mUpTo|mMax) != 0 || q.suf&(mUpTo|mMax) != 0 && p.upToBehind(q),
+		Audience: audience(words),
+		Label:    p.label(q),
+	}
+	switch words & (mApp | mStore | mOnline) {
+	case mApp:
+		t.Channel = "app"
+	case mStore:
+		t.Channel = "in_store"
+	case mOnline:
+		t.Channel = "online"
+	}
+	return t
+}
+
+// upToBehind reports whether the word for "up to" stands directly behind the rate,
+// where some languages have it ("5%まで").
+func (p *parser) upToBehind(q *quantity) bool {
+	for i := q.last; i < q.sufEnd; i++ {
+		t := &p.toks[i]
+		if t.is(mUpTo | mMax) {
+			return true
+		}
+		if t.kind != tWord || !t.is(mNoise|mCashback) {
+			return false
+		}
+	}
+	return false
+}
+
+func audience(m meaning) cashback.Audience {
+	switch m & (mNew | mExisting) {
+	case mNew:
+		return cashback.New
+	case mExisting:
+		return cashback.Existing
+	}
+	return cashback.Anybody
+}
+
+// bounds hangs caps and basket amounts on the tiers that they speak of.
+func (p *parser) bounds(r *cashback.Reward) {
+	tier := -1
+	for k := range p.qs {
+		q := &p.qs[k]
+		switch q.role {
+		case roleRate:
+			if q.link != linkPlus || tier < 0 {
+				tier++
+			}
+			tier = min(tier, len(r.Tiers)-1)
+		case roleCap:
+			m, err := cashback.MoneyOf(q.hi.decimal(), q.currency)
+			if err != nil {
+				continue
+			}
+			for i := range r.Tiers {
+				if (i == tier || len(r.Tiers) == 1 || q.link == linkRow) && r.Tiers[i].Cap == nil {
+					r.Tiers[i].Cap = &m
+				}
+			}
+		case roleCondition:
+			if q.unit != uMoney || q.currency == "" || (q.pre|q.suf)&(mUnder|mOrLess) != 0 {
+				continue
+			}
+			n := q.hi
+			if q.ranged {
+				n = q.lo
+			}
+			m, err := cashback.MoneyOf(n.decimal(), q.currency)
+			if err != nil {
+				continue
+			}
+			// a label's amount stands before its rate, a sentence's behind it
+			i := max(tier, 0)
+			if k+1 < len(p.qs) && p.qs[k+1].role == roleRate && (tier < 0 || q.link == linkRow) {
+				i = tier + 1
+			}
+			if i < len(r.Tiers) && r.Tiers[i].MinSpend == nil {
+				r.Tiers[i].MinSpend = &m
+			}
+		}
+	}
+}
+
+// label is the raw text of the words that say what a tier is for.
+func (p *parser) label(q *quantity) string {
+	from, to := p.unknown(q.preStart, q.first, true)
+	if from < 0 {
+		from, to = p.unknown(q.last, q.sufEnd, false)
+	}
+	if from < 0 {
+		return ""
+	}
+	s := p.raw[p.at(from):p.end(to)]
+	if strings.ContainsAny(s, "<&\n") {
+		return ""
+	}
+	return s
+}
+
+// unknown finds the row's first and last word that no table knows.
+func (p *parser) unknown(a, b int, last bool) (from, to int) {
+	from, to = -1, -1
+	for i := a; i < b; i++ {
+		t := &p.toks[i]
+		if t.kind == tBreak {
+			if !last && from >= 0 {
+				break
+			}
+			if i+1 < b {
+				from, to = -1, -1
+			}
+			continue
+		}
+		if t.kind == tWord && t.means == 0 {
+			if from < 0 {
+				from = i
+			}
+			to = i
+		}
+	}
+	return from, to
+}
+
+// without is what a text says that states no rate.
+func (p *parser) without(r cashback.Reward) cashback.Reward {
+	var previous, cap, hole, multiple *quantity
+	discount, other, condition := false, false, false
+	for k := range p.qs {
+		q := &p.qs[k]
+		switch q.role {
+		case rolePrevious:
+			if previous == nil {
+				previous = q
+			}
+		case roleCap:
+			if cap == nil {
+				cap = q
+			}
+		case roleHole:
+			hole = q
+		case roleMultiple:
+			multiple = q
+		case roleDiscount:
+			discount = true
+		case roleOther:
+			other = true
+		case roleCondition:
+			condition = true
+		}
+	}
+	not := func(why string) cashback.Reward {
+		r.Kind, r.Reason = cashback.NotCashback, why
+		return r
+	}
+	unknown := func(why string, q *quantity) cashback.Reward {
+		r.Kind, r.Reason = cashback.Unknown, why
+		r.At = cashback.Span{End: len(p.raw)}
+		if q != nil {
+			r.At = p.span(q.first, q.last)
+			c := p.component(q)
+			c.Value, c.Span, c.Min = cashback.Decimal{}, r.At, cashback.NullDecimal{}
+			if q.unit == uFold || q.unit == uTimes {
+				c.Kind = cashback.Percent
+			}
+			r.Named = &cashback.Tier{UpTo: q.role == roleHole && q.pre&(mUpTo|mMax) != 0, Audience: audience(q.pre | q.suf), Components: []cashback.Component{c}}
+		}
+		return r
+	}
+	switch {
+	case previous != nil:
+		r.Previous = cashback.Some(p.value(previous, previous.hi))
+		return unknown(whyPrevious, previous)
+	case hole != nil:
+		return unknown(whyHole, hole)
+	case p.all&mHole != 0 && len(p.qs) == 0:
+		return unknown(whyHole, nil)
+	case p.all&mNone != 0:
+		r.Kind, r.Reason = cashback.NoCashback, whyNone
+		return r
+	case multiple != nil && !(p.all&mDiscount != 0 && p.all&mCashback == 0):
+		return unknown(whyMultiple, multiple)
+	case cap != nil:
+		if m, err := cashback.MoneyOf(cap.hi.decimal(), cap.currency); err == nil {
+			r.Cap = &m
+		}
+		return not(whyCap)
+	case discount:
+		return not(whyDiscount)
+	case condition:
+		return not(whyCondition)
+	case other:
+		return not(whyOther)
+	case p.all&mDouble != 0 && p.all&(mCashback|mPoints) != 0:
+		r.Kind, r.Reason, r.At = cashback.Unknown, whyMultiple, cashback.Span{End: len(p.raw)}
+		return r
+	case p.loose == 1 && p.looseZero && !p.looseCounted:
+		r.Kind = cashback.NoCashback
+		return r
+	case p.all&mDiscount != 0:
+		return not(whyDiscount)
+	case p.all&mOther != 0:
+		return not(whyOther)
+	case p.loose > 0 && !p.looseCounted && !p.words():
+		r.Kind, r.Reason, r.At = cashback.Unknown, whyUnit, p.span(p.looseAt, p.looseAt+1)
+		return r
+	case p.loose > 0:
+		return not(whyCount)
+	case len(p.toks) == 0:
+		return unknown(whyEmpty, nil)
+	case p.all&(mCashback|mPoints) != 0:
+		return unknown(whyUnnamed, nil)
+	}
+	return not(whyNoAmount)
+}
+
+// words reports whether the text has any word.
+func (p *parser) words() bool {
+	for i := range p.toks {
+		if p.toks[i].kind == tWord {
+			return true
+		}
+	}
+	return false
+}
+
+// foreign reports whether the text has words that nobody could have known.
+func (p *parser) foreign() bool {
+	for i := range p.toks {
+		if p.toks[i].kind == tWord && p.toks[i].means == 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,543 @@
+package reward
+
+import (
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+)
+
+type unitKind uint8
+
+const (
+	uNone  unitKind = iota // a number without a unit
+	uCount                 // a number of something that isn't paid: "25 GB", "100 l"
+	uPercent
+	uMoney
+	uPoints // points, for a purchase or for an amount
+	uTimes  // "5x", a multiple of points
+	uFold   // "4-faches", a multiple of what is paid otherwise
+)
+
+// paid reports whether such a quantity can be a rate.
+func (u unitKind) paid() bool { return u >= uPercent }
+
+// quantity is a number or a range of numbers with its unit, and what was found out
+// about it.
+type quantity struct {
+	first, last int // tokens [first, last)
+	lo, hi      number
+	ranged      bool
+	byWord      bool // a range in words: "von 3 bis 5 %"
+	unit        unitKind
+	money       *entry
+	currency    cashback.Currency // of money, or of the unit that points are paid for
+	points      string
+	negative    bool
+	orMore      bool
+	hole        bool
+	spelt       bool // a number in words
+	struck      bool
+	inside      uint8
+	per         bool
+	perAmount   number
+	perUnit     string
+	perWhole    string // a unit with its number: "100 litre"
+
+	// pre and suf are what stands before and behind, in the quantity's own part of
+	// the text; sufEnd and preStart bound it.
+	pre, suf         meaning
+	preStart, sufEnd int
+	noun             noun
+	verb             meaning
+	link             link // to the quantity before
+	role             role
+}
+
+// noun is what the nearest word says a quantity is.
+type noun uint8
+
+const (
+	nounNone noun = iota
+	nounCashback
+	nounDiscount
+	nounOther
+	nounBonus
+)
+
+// link is how a quantity is joined to the one before it.
+type link uint8
+
+const (
+	linkNone    link = iota // only words between
+	linkNothing             // nothing at all between
+	linkComma
+	linkParen
+	linkDash
+	linkRow
+	linkOr
+	linkPlus
+)
+
+// quantities finds the numbers with their units.
+func (p *parser) quantities() {
+	for i := 0; i < len(p.toks); {
+		q, next, ok := p.ranged(i)
+		if !ok {
+			i++
+			continue
+		}
+		next = p.unitPaidFor(&q, next)
+		q.last = next
+		q.inside, q.struck = p.toks[i].inside, p.toks[i].struck
+		if !q.unit.paid() {
+			if q.unit == uNone && !q.spelt {
+				p.number(&q)
+			}
+			i = next
+			continue
+		}
+		p.qs = append(p.qs, q)
+		i = next
+	}
+	p.perBefore()
+}
+
+// number remembers a number without a unit where that could matter.
+func (p *parser) number(q *quantity) {
+	if p.loose == 0 || !p.looseCounted {
+		p.looseCounted = p.counts(q)
+	}
+	p.loose++
+	p.looseAt = q.first
+	p.looseZero = q.hi.coef == 0 && !q.hi.huge
+}
+
+// counts reports whether a word behind or before a number says what it counts.
+func (p *parser) counts(q *quantity) bool {
+	if q.orMore {
+		return true
+	}
+	if t := p.tok(q.last); t.kind == tWord {
+		return true
+	}
+	return false
+}
+
+// tok is the token at i, an empty one outside the text.
+func (p *parser) tok(i int) *token {
+	if i >= 0 && i < len(p.toks) {
+		return &p.toks[i]
+	}
+	return &p.none
+}
+
+// single reads one number with its unit at token i.
+func (p *parser) single(i int) (q quantity, next int, ok bool) {
+	q.first = i
+	j := i
+	if t := p.tok(j); t.kind == tSign && t.sign == '-' {
+		next := p.tok(j + 1)
+		glued := !next.spaced && (next.kind == tNum || next.is(mMoney) && p.tok(j+2).kind == tNum)
+		prev := p.tok(j - 1)
+		if !glued || j > 0 && !t.spaced && !t.tagged && prev.kind != tBreak && prev.kind != tSign {
+			return q, 0, false
+		}
+		q.negative = true
+		j++
+	}
+	word := false
+	switch t := p.tok(j); {
+	case t.is(mMoney) && t.entry.scale == 0 && (p.tok(j+1).kind == tNum || p.tok(j+1).kind == tHole):
+		q.unit, q.money = uMoney, t.entry
+		q.currency = p.currency(t.entry)
+		j++
+	case t.is(mPercent) && p.tok(j+1).kind == tNum && !p.tok(j+1).spaced && !p.unitAt(j+2):
+		q.unit = uPercent
+		j++
+	}
+	switch t := p.tok(j); {
+	case t.kind == tNum:
+		q.hi = t.num
+		j++
+	case t.kind == tHole:
+		q.hole = true
+		j++
+	case t.is(mHole) && p.tok(j+1).is(mPercent|mMoney) && q.unit == uNone:
+		q.hole = true
+		j++
+	case t.is(mNumber) && q.unit == uNone:
+		c, _, _ := t.entry.value.Int64(0)
+		q.hi.coef = uint64(max(c, 0))
+		word = true
+		j++
+	default:
+		return q, 0, false
+	}
+	j = p.suffix(&q, j)
+	q.spelt = word
+	q.last = j
+	return q, j, true
+}
+
+// unitAt reports whether the token is a unit of its own.
+func (p *parser) unitAt(i int) bool { return p.tok(i).is(mPercent | mMoney | mPoints) }
+
+// suffix reads the unit behind a number and returns the token after it.
+func (p *parser) suffix(q *quantity, j int) int {
+	t := p.tok(j)
+	switch {
+	case q.unit == uMoney:
+		if t.is(mMoney) && !p.leads(j) {
+			// "$1.00 USD": the code says which dollar
+			if t.entry.scale == 0 && q.currency == "" {
+				q.currency = p.currency(t.entry)
+			}
+			j++
+		}
+		if t := p.tok(j); t.is(mPercent) && !t.spaced {
+			j++ // "$5-$15%", a slip
+		}
+	case q.unit == uPercent:
+	case t.is(mPercent):
+		q.unit = uPercent
+		for j++; p.tok(j).is(mPercent) && !p.tok(j).spaced; j++ {
+		}
+		if name, end := p.pointsName(j); end > 0 {
+			q.points, j = name, end
+		} else if n := p.tok(j); n.kind == tNum && !n.spaced && !n.tagged && n.num.coef < 10 && n.num.scale == 0 && !p.unitAt(j+1) {
+			j++ // "5%1", the mark of a footnote
+		}
+	case t.is(mTimes) && !t.spaced:
+		q.unit = uTimes
+		j++
+		if name, end := p.pointsName(j); end > 0 {
+			q.unit, q.points, q.per, j = uPoints, name, true, end
+			q.currency = p.homeCurrency()
+		}
+	case t.is(mFold), t.kind == tSign && t.sign == '-' && !t.spaced && p.tok(j+1).is(mFold):
+		q.unit = uFold
+		if !t.is(mFold) {
+			j++
+		}
+		j++
+	case t.is(mMoney) && !p.leads(j):
+		q.unit, q.money = uMoney, t.entry
+		q.currency = p.currency(t.entry)
+		q.hi = q.hi.hundredths(t.entry.scale)
+		j++
+		if n := p.tok(j); n.is(mMoney) && n.entry.scale == 0 && n.entry.name != "" && !p.leads(j) {
+			q.currency = cashback.Currency(n.entry.name)
+			j++
+		}
+		if n := p.tok(j); n.is(mPercent) && !n.spaced {
+			j++
+		}
+	case t.is(mUnit):
+		q.unit, q.perUnit = uCount, t.entry.name
+		j++
+	default:
+		if name, end := p.pointsName(j); end > 0 {
+			q.unit, q.points, j = uPoints, name, end
+		} else if t.kind == tWord && !t.spaced && !t.tagged && t.means == 0 {
+			q.unit = uCount
+			j++
+		}
+	}
+	// "150,-", "Rs.400/-"
+	if q.unit == uMoney || q.unit == uNone {
+		s, d := p.tok(j), p.tok(j+1)
+		if d.kind == tSign && d.sign == '-' && !d.spaced && !s.spaced && s.end-s.start == 1 {
+			if c := p.plain.text[s.start]; c == ',' || c == '/' || c == '.' || c == ':' {
+				j += 2
+				if t := p.tok(j); q.unit == uNone && t.is(mMoney) && !p.leads(j) {
+					j = p.suffix(q, j)
+				}
+			}
+		}
+	}
+	if t := p.tok(j); t.is(mPlus) && !t.spaced && p.plain.text[t.start] == '+' {
+		if n := p.tok(j + 1); n.kind != tNum && n.kind != tHole && !(n.is(mMoney) && p.tok(j+2).kind == tNum && !n.spaced) || n.spaced && !p.startsQuantity(j+1) {
+			q.orMore = true
+			j++
+		}
+	}
+	return j
+}
+
+// startsQuantity reports whether a number with a unit begins at token i.
+func (p *parser) startsQuantity(i int) bool {
+	t := p.tok(i)
+	return t.kind == tNum || t.is(mMoney) && p.tok(i+1).kind == tNum
+}
+
+// leads reports whether the money sign at token i belongs to the number behind it.
+func (p *parser) leads(i int) bool {
+	t, n := p.tok(i), p.tok(i+1)
+	return n.kind == tNum && !n.spaced && t.spaced
+}
+
+// pointsName reads the word for points at token i, with the name before it that
+// says whose they are ("Amex points"): the word, and the token behind it, or 0.
+func (p *parser) pointsName(i int) (string, int) {
+	const most = 2 // words of a name
+	for k := i; k <= i+most; k++ {
+		t := p.tok(k)
+		if t.is(mPoints) {
+			if !t.entry.brand || k == i || p.toks[i].means != 0 {
+				name := t.entry.name
+				if t.entry.brand && p.c.PointsCurrency != "" {
+					name = p.c.PointsCurrency
+				}
+				return name, k + 1
+			}
+			return p.raw[p.at(i):p.end(k)], k + 1
+		}
+		if t.kind != tWord || t.means&^(mBonus|mMore|mNoise|mCashback) != 0 || t.means == 0 && !p.capital(t) {
+			return "", 0
+		}
+	}
+	return "", 0
+}
+
+// capital reports whether a word is written with a capital letter, as names are.
+func (p *parser) capital(t *token) bool {
+	r, _ := utf8.DecodeRuneInString(p.raw[p.plain.at[t.start]:])
+	return unicode.IsUpper(r)
+}
+
+// at and end are where a token stands in the raw text.
+func (p *parser) at(i int) int  { return int(p.plain.at[p.toks[i].start]) }
+func (p *parser) end(i int) int { return int(p.plain.at[p.toks[i].end]) }
+
+// hundredths shifts pence to pounds.
+func (n number) hundredths(scale int) number {
+	if scale == 0 {
+		return n
+	}
+	n.scale += int8(scale)
+	n.third = false
+	return n
+}
+
+// currency says which one a sign or word is. A sign that several share is decided
+// by the portal's currency, then by the region; else it stays open.
+func (p *parser) currency(e *entry) cashback.Currency {
+	if e.name != "" {
+		return cashback.Currency(e.name)
+	}
+	for _, s := range e.shared {
+		if s.currency == p.c.Currency {
+			return s.currency
+		}
+	}
+	for _, s := range e.shared {
+		if s.region == p.region {
+			return s.currency
+		}
+	}
+	return ""
+}
+
+// homeCurrency is the one that a portal's prices have.
+func (p *parser) homeCurrency() cashback.Currency {
+	if p.c.Currency != "" {
+		return p.c.Currency
+	}
+	return cashback.Country(p.region).Currency()
+}
+
+// ranged reads a number with its unit, or a range of two.
+func (p *parser) ranged(i int) (q quantity, next int, ok bool) {
+	q, next, ok = p.single(i)
+	if !ok {
+		return q, next, ok
+	}
+	if q.orMore || q.hole || q.unit == uFold || q.unit == uTimes {
+		return q, next, true
+	}
+	t := p.tok(next)
+	dash := t.kind == tSign && (t.sign == '-' || t.sign == '~')
+	word := t.is(mTo) || t.is(mAnd) && p.behindBetween(i)
+	if !dash && !word {
+		return q, next, true
+	}
+	second := next + 1
+	if dash && p.tok(second).kind == tSign && p.tok(second).sign == '-' {
+		second++
+	}
+	for n := 0; word && n < 2 && p.tok(second).is(mNoise|mUpTo|mTo); n++ {
+		second++
+	}
+	hi, end, ok := p.single(second)
+	if !ok || hi.negative || hi.hole {
+		return q, next, true
+	}
+	switch {
+	case hi.unit == q.unit && (q.unit != uMoney || hi.currency == q.currency) && q.unit != uCount:
+		if dash && t.spaced && p.tok(next+1).spaced && q.unit != uNone && p.less(hi, q) {
+			return q, next, true // "above Rs.400 - Rs 150": a label and its rate
+		}
+	case q.unit == uNone && hi.unit.paid():
+		if hi.unit == uMoney && hi.money.scale > 0 {
+			q.hi = q.hi.hundredths(hi.money.scale)
+		}
+	case hi.unit == uNone && (q.unit == uMoney || q.unit == uPercent) && !hi.negative:
+		if q.unit == uPercent && !word && t.spaced {
+			return q, next, true
+		}
+		hi.unit, hi.money, hi.currency = q.unit, q.money, q.currency
+	default:
+		return q, next, true
+	}
+	hi.lo, hi.ranged, hi.byWord = q.hi, true, word
+	hi.first, hi.negative = q.first, q.negative
+	if hi.points == "" {
+		hi.points = q.points
+	}
+	return hi, end, true
+}
+
+// less compares two quantities of one unit.
+func (p *parser) less(a, b quantity) bool {
+	return p.value(&a, a.hi).Cmp(p.value(&b, b.hi)) < 0
+}
+
+// behindBetween reports whether a word for "between" stands shortly before token i.
+func (p *parser) behindBetween(i int) bool {
+	for k := i - 1; k >= 0 && k >= i-3; k-- {
+		if p.toks[k].is(mBetween) {
+			return true
+		}
+		if !p.toks[k].is(mNoise) && p.toks[k].kind != tWord {
+			return false
+		}
+	}
+	return false
+}
+
+// unitPaidFor reads what a quantity is paid for ("per dollar", "pro 2 €", "/L") and
+// returns the token behind it.
+func (p *parser) unitPaidFor(q *quantity, j int) int {
+	if q.unit != uPercent && q.unit != uMoney && q.unit != uPoints && q.unit != uTimes {
+		return j
+	}
+	k := j
+	for n := 0; n < 4 && p.tok(k).is(mCashback|mNoise|mEarn|mSpent|mBonus) && !p.tok(k).is(mPer|mFor); n++ {
+		k++
+	}
+	t := p.tok(k)
+	if !t.is(mPer|mFor) || t.kind != tWord {
+		return j
+	}
+	weak := !t.is(mPer)
+	m := k + 1
+	if s := p.tok(m); s.kind == tSign && (s.sign == ',' || s.sign == '.') && !s.spaced {
+		m++ // "pr, 100 l"
+	}
+	for n := 0; n < 3 && p.tok(m).is(mNoise|mSpent|mPer) && !p.tok(m).is(mMoney|mPurchase|mUnit); n++ {
+		m++
+	}
+	// a number word before the money is its amount ("for every one dollar")
+	if q.unit == uPercent {
+		// what a percentage is of needs no saying; a unit of time does
+		if t := p.tok(m); !weak && t.is(mMoney) && p.tok(m+1).kind != tNum {
+			m++
+			for p.tok(m).is(mSpent) {
+				m++
+			}
+			return m
+		}
+		return j
+	}
+	if of, end, ok := p.single(m); ok && of.unit == uMoney && !of.negative {
+		spent := p.tok(end).is(mSpent|mOrder) || p.tok(end).is(mNoise) && p.tok(end+1).is(mSpent|mOrder)
+		if weak && q.unit == uMoney && !spent {
+			return j
+		}
+		q.per, q.perAmount = true, of.hi
+		if q.unit != uMoney {
+			q.currency = of.currency
+		}
+		if q.unit == uTimes {
+			return j
+		}
+		for n := 0; n < 2 && p.tok(end).is(mSpent|mNoise); n++ {
+			end++
+		}
+		return end
+	} else if ok && of.unit == uCount && of.perUnit != "" && !weak {
+		q.perUnit = of.perUnit
+		q.perWhole = p.raw[p.at(m):p.end(m)]
+		return end
+	}
+	t = p.tok(m)
+	switch {
+	case t.is(mMoney) && q.unit != uMoney:
+		q.per, q.currency = true, p.currency(t.entry)
+		m++
+	case t.is(mUnit) && !weak:
+		q.perUnit = t.entry.name
+		m++
+	case t.is(mPurchase):
+		return m + 1
+	default:
+		return j
+	}
+	for p.tok(m).is(mSpent) {
+		m++
+	}
+	return m
+}
+
+// perBefore joins points to an amount that stands before them: "100円につき1P",
+// "per 100 kr: 5 poäng".
+func (p *parser) perBefore() {
+	out := p.qs[:0]
+	for i := 0; i < len(p.qs); i++ {
+		q := p.qs[i]
+		if q.unit == uMoney && i+1 < len(p.qs) && (p.qs[i+1].unit == uPoints || p.qs[i+1].unit == uTimes) && !p.qs[i+1].per && !p.parted(q.last, p.qs[i+1].first) {
+			if p.tok(q.last).is(mPerAfter) || p.perStands(q.first) {
+				n := &p.qs[i+1]
+				n.per, n.perAmount, n.currency = true, q.hi, q.currency
+				n.first = q.first
+				continue
+			}
+		}
+		out = append(out, q)
+	}
+	p.qs = out
+}
+
+// perStands reports whether a word for "per" stands before token i.
+func (p *parser) perStands(i int) bool {
+	for k := i - 1; k >= 0 && k >= i-3; k-- {
+		t := &p.toks[k]
+		if t.is(mPer) && t.end-t.start > 1 {
+			return true
+		}
+		if !t.is(mNoise | mSpent) {
+			return false
+		}
+	}
+	return false
+}
+
+// parted reports whether a row or a sentence ends between two tokens.
+func (p *parser) parted(a, b int) bool {
+	for k := a; k < b; k++ {
+		if t := &p.toks[k]; t.kind == tBreak || t.is(mOr|mPlus) || t.kind == tSign && (t.sign == ';' || t.sign == '|') {
+			return true
+		}
+	}
+	return false
+}
+
+// value is a number of a quantity as its unit has it: "1.500" is one and a half
+// percent, but fifteen hundred points.
+func (p *parser) value(q *quantity, n number) cashback.Decimal {
+	if n.third && q.unit == uPercent {
+		n.scale = 3
+	}
+	return n.decimal()
+}
