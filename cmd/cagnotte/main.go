@@ -46,6 +46,7 @@ type world struct {
 type cli struct {
 	Reward    rewardCmd    `cmd:"" help:"Read reward texts."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Portals   portalsCmd   `cmd:"" help:"Check and try portal definitions."`
 	Merchants merchantsCmd `cmd:"" help:"Which entries are the same shop."`
 	Check     checkCmd     `cmd:"" help:"Look whether the data folder is whole, while no process has it open."`
 	Rank      rankCmd      `cmd:"" help:"Which portal leaves the most money in your hands."`

@@ -1,0 +1,311 @@
+package portal
+
+import (
+	"strings"
+
+	"github.com/andybalholm/cascadia"
+	"golang.org/x/net/html"
+)
+
+// A selector is a CSS selector whose simple parts cascadia compiles and matches,
+// and whose combinators are followed here: cascadia's own walk can't be stopped,
+// and on a page made for it a selector such as "a b c d" costs more than any
+// visitor's patience. It may begin with a combinator (`> .x`, `+ dd`), which is
+// meant from the item, and may use :scope for the item.
+type selector struct {
+	chains []chain
+	source string
+}
+
+// chain is one of the alternatives between commas: its links from left to right.
+type chain []link
+
+type link struct {
+	// comb joins the link to the one on its left: ' ', '>', '+', '~'; 0 for the
+	// first of a chain that may stand anywhere.
+	comb   byte
+	simple cascadia.Sel // nil for :scope
+	// heavy marks pseudo-classes that look at siblings or descendants themselves.
+	heavy bool
+}
+
+// steps is what one page may cost: element comparisons, roughly ten nanoseconds
+// each. A real page of 500 entries takes 400,000.
+const steps = 10_000_000
+
+// meter counts a page's steps.
+type meter struct{ left int }
+
+// tooCostly is the panic that ends the reading of a page whose meter is empty;
+// Read recovers it.
+type tooCostly struct{}
+
+func (m *meter) spend(n int) {
+	if m.left -= n; m.left < 0 {
+		panic(tooCostly{})
+	}
+}
+
+// parseSelector compiles a selector.
+func parseSelector(s string) (*selector, error) {
+	out := &selector{source: s}
+	var c chain
+	comb := byte(0)
+	rest := strings.TrimSpace(s)
+	if rest == "" {
+		return nil, &pathError{"a selector is empty"}
+	}
+	for rest != "" {
+		switch rest[0] {
+		case ',':
+			if len(c) == 0 || comb != 0 && comb != ' ' {
+				return nil, &pathError{"a selector ends before the comma"}
+			}
+			out.chains, c, comb, rest = append(out.chains, c), nil, 0, strings.TrimLeft(rest[1:], " \t\n\r\f")
+			if rest == "" {
+				return nil, &pathError{"a selector is missing after the comma"}
+			}
+			continue
+		case '>', '+', '~':
+			if comb != 0 && comb != ' ' {
+				return nil, &pathError{"two combinators follow each other"}
+			}
+			comb, rest = rest[0], strings.TrimLeft(rest[1:], " \t\n\r\f")
+			continue
+		case ' ', '\t', '\n', '\r', '\f':
+			if rest = strings.TrimLeft(rest, " \t\n\r\f"); comb == 0 && len(c) > 0 {
+				comb = ' '
+			}
+			continue
+		}
+		n := compound(rest)
+		if n == 0 {
+			return nil, &pathError{"a selector can't be read from " + rest}
+		}
+		text := rest[:n]
+		rest = rest[n:]
+		l := link{comb: comb}
+		if text != ":scope" {
+			sel, err := cascadia.Parse(text)
+			if err != nil {
+				return nil, &pathError{strings.TrimPrefix(err.Error(), "parsing ")}
+			}
+			l.simple = sel
+			l.heavy = strings.Contains(text, ":") && (strings.Contains(text, ":nth-") || strings.Contains(text, ":has") || strings.Contains(text, ":contains") ||
+				strings.Contains(text, ":matches") || strings.Contains(text, "-of-type") || strings.Contains(text, "-child") || strings.Contains(text, ":not("))
+		} else if len(c) > 0 {
+			return nil, &pathError{":scope stands first"}
+		}
+		c, comb = append(c, l), 0
+	}
+	if len(c) == 0 || comb != 0 && comb != ' ' {
+		return nil, &pathError{"a selector ends with a combinator"}
+	}
+	out.chains = append(out.chains, c)
+	return out, nil
+}
+
+// compound is the length of the compound selector that s begins with: up to a
+// combinator or comma outside of brackets and quotes.
+func compound(s string) int {
+	depth := 0
+	quote := byte(0)
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '\\':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			if depth == 0 {
+				return i
+			}
+			quote = c
+		case c == '(' || c == '[':
+			depth++
+		case c == ')' || c == ']':
+			if depth == 0 {
+				return i
+			}
+			depth--
+		case depth == 0 && (c == ',' || c == '>' || c == '+' || c == '~' || c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'):
+			return i
+		}
+	}
+	return len(s)
+}
+
+// all calls yield for each element that matches within base, in the page's order,
+// until it says false. base itself is never among them.
+func (s *selector) all(base *html.Node, m *meter, yield func(*html.Node) bool) {
+	relative := false
+	for _, c := range s.chains {
+		relative = relative || c[0].comb == '+' || c[0].comb == '~'
+	}
+	if relative {
+		s.alongside(base, m, yield)
+		return
+	}
+	for n := next(base, base); n != nil; n = next(n, base) {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		for _, c := range s.chains {
+			if c.match(len(c)-1, n, base, m) {
+				if !yield(n) {
+					return
+				}
+				break
+			}
+		}
+	}
+}
+
+// alongside is all for selectors that begin with a sibling combinator.
+func (s *selector) alongside(base *html.Node, m *meter, yield func(*html.Node) bool) {
+	for _, c := range s.chains {
+		if c[0].comb != '+' && c[0].comb != '~' {
+			one := selector{chains: []chain{c}}
+			stopped := false
+			one.all(base, m, func(n *html.Node) bool {
+				stopped = !yield(n)
+				return !stopped
+			})
+			if stopped {
+				return
+			}
+			continue
+		}
+		for n := base.NextSibling; n != nil; n = n.NextSibling {
+			if n.Type != html.ElementNode {
+				continue
+			}
+			if c[0].matches(n, base, m) {
+				if len(c) == 1 {
+					if !yield(n) {
+						return
+					}
+				} else {
+					tail := append(chain{}, c[1:]...)
+					one := selector{chains: []chain{tail}}
+					stopped := false
+					one.all(n, m, func(e *html.Node) bool {
+						stopped = !yield(e)
+						return !stopped
+					})
+					if stopped {
+						return
+					}
+				}
+			}
+			if c[0].comb == '+' {
+				break
+			}
+		}
+	}
+}
+
+// is reports whether the element itself matches.
+func (s *selector) is(n, base *html.Node, m *meter) bool {
+	for _, c := range s.chains {
+		if c[0].comb != '+' && c[0].comb != '~' && c.match(len(c)-1, n, base, m) {
+			return true
+		}
+	}
+	return false
+}
+
+// around is the element itself or the nearest one around it that matches.
+func (s *selector) around(n *html.Node, m *meter) *html.Node {
+	for ; n != nil; n = n.Parent {
+		if n.Type == html.ElementNode && s.is(n, nil, m) {
+			return n
+		}
+	}
+	return nil
+}
+
+func (l *link) matches(n, base *html.Node, m *meter) bool {
+	m.spend(1)
+	if l.simple == nil {
+		return n == base
+	}
+	if l.heavy {
+		m.spend(weight(n))
+	}
+	return l.simple.Match(n)
+}
+
+// weight is what a heavy pseudo-class looks at: the element's siblings and its
+// descendants, counted up to a bound that makes a dear page dear.
+func weight(n *html.Node) int {
+	const most = 20_000
+	w := 0
+	if n.Parent != nil {
+		for s := n.Parent.FirstChild; s != nil && w < most; s = s.NextSibling {
+			w++
+		}
+	}
+	for c := next(n, n); c != nil && w < most; c = next(c, n) {
+		w++
+	}
+	return w
+}
+
+// match says whether the chain's link i matches n, and those before it what they
+// must.
+func (c chain) match(i int, n, base *html.Node, m *meter) bool {
+	if !c[i].matches(n, base, m) {
+		return false
+	}
+	switch c[i].comb {
+	case 0:
+		return i == 0
+	case '>':
+		if i == 0 {
+			return n.Parent == base
+		}
+		return n.Parent != nil && n.Parent.Type == html.ElementNode && c.match(i-1, n.Parent, base, m)
+	case ' ':
+		for p := n.Parent; p != nil; p = p.Parent {
+			if p.Type == html.ElementNode && c.match(i-1, p, base, m) {
+				return true
+			}
+		}
+	case '+', '~':
+		for s := n.PrevSibling; s != nil; s = s.PrevSibling {
+			if s.Type != html.ElementNode {
+				continue
+			}
+			if i > 0 && c.match(i-1, s, base, m) {
+				return true
+			}
+			if c[i].comb == '+' {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// next is the node after n in the page's order, within root.
+func next(n, root *html.Node) *html.Node {
+	if n.FirstChild != nil {
+		return n.FirstChild
+	}
+	return after(n, root)
+}
+
+// after is the node after n and all that it holds.
+func after(n, root *html.Node) *html.Node {
+	for n != root && n != nil {
+		if n.NextSibling != nil {
+			return n.NextSibling
+		}
+		n = n.Parent
+	}
+	return nil
+}

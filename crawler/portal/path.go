@@ -1,0 +1,216 @@
+package portal
+
+import (
+	"strconv"
+	"strings"
+)
+
+// path is a compiled JSON path: `a.b[0].c`, `rates[].value`, `images[size=large].url`,
+// `"a.b".c`; `$` begins at the document's root, `^` at the item around a tier.
+type path struct {
+	root, up bool
+	steps    []pathStep
+	each     bool // ends with each: every member is meant, not the array
+}
+
+type pathStep struct {
+	key        string
+	index      int
+	kind       stepKind
+	filterPath *path // of a filter
+	filterText string
+}
+
+type stepKind uint8
+
+const (
+	stepKey stepKind = iota
+	stepIndex
+	stepEach
+	stepFilter
+)
+
+type pathError struct{ reason string }
+
+func (e *pathError) Error() string { return e.reason }
+
+// parsePath compiles a path; "" and "." mean the value itself.
+func parsePath(s string) (*path, error) {
+	p := &path{}
+	rest := strings.TrimSpace(s)
+	switch {
+	case rest == "$" || strings.HasPrefix(rest, "$.") || strings.HasPrefix(rest, "$["):
+		p.root, rest = true, strings.TrimPrefix(rest[1:], ".")
+	case rest == "^" || strings.HasPrefix(rest, "^."):
+		p.up, rest = true, strings.TrimPrefix(rest[1:], ".")
+	}
+	if rest == "." {
+		rest = ""
+	}
+	for first := true; rest != ""; first = false {
+		var step pathStep
+		switch {
+		case rest[0] == '[':
+			end := closing(rest)
+			if end < 0 {
+				return nil, &pathError{"a bracket is not closed"}
+			}
+			inner := strings.TrimSpace(rest[1:end])
+			rest = rest[end+1:]
+			switch n, err := strconv.Atoi(inner); {
+			case inner == "" || inner == "*":
+				step.kind = stepEach
+			case err == nil:
+				step.kind, step.index = stepIndex, n
+			case inner[0] == '"' || inner[0] == '\'':
+				step.key = strings.Trim(inner, `"'`)
+			default:
+				name, text, ok := strings.Cut(inner, "=")
+				if !ok {
+					return nil, &pathError{"in brackets stands an index, nothing (for each), or name=value"}
+				}
+				sub, err := parsePath(name)
+				if err != nil {
+					return nil, err
+				}
+				step.kind, step.filterPath, step.filterText = stepFilter, sub, strings.Trim(strings.TrimSpace(text), `"'`)
+			}
+		default:
+			if rest[0] == '.' {
+				if first {
+					return nil, &pathError{"a path doesn't begin with a dot"}
+				}
+				rest = rest[1:]
+			}
+			if rest == "" {
+				return nil, &pathError{"a path doesn't end with a dot"}
+			}
+			var name string
+			if rest[0] == '"' {
+				end := strings.IndexByte(rest[1:], '"')
+				if end < 0 {
+					return nil, &pathError{"a quotation mark is missing"}
+				}
+				name, rest = rest[1:end+1], rest[end+2:]
+				if rest != "" && rest[0] != '.' && rest[0] != '[' {
+					return nil, &pathError{"after a quoted name stands a dot or a bracket"}
+				}
+			} else {
+				end := strings.IndexAny(rest, ".[")
+				if end < 0 {
+					end = len(rest)
+				}
+				name, rest = rest[:end], rest[end:]
+				if name == "" {
+					return nil, &pathError{"a name is missing between two dots"}
+				}
+			}
+			step.key = name
+			if name == "*" || name == "each" {
+				step.kind = stepEach
+			}
+		}
+		p.steps = append(p.steps, step)
+	}
+	p.each = len(p.steps) > 0 && (p.steps[len(p.steps)-1].kind == stepEach || p.steps[len(p.steps)-1].kind == stepFilter)
+	return p, nil
+}
+
+// closing is where the bracket that s begins with is closed, quotes heeded.
+func closing(s string) int {
+	quote := byte(0)
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '[':
+			depth++
+		case c == ']':
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// walk calls yield for each value at the path, in order, until it says false. A
+// missing member gives nothing; a null gives the null.
+func (p *path) walk(d *jsonDoc, v *value, yield func(key string, v *value) bool) {
+	walkSteps(d, p.steps, "", v, yield)
+}
+
+func walkSteps(d *jsonDoc, steps []pathStep, key string, v *value, yield func(string, *value) bool) bool {
+	v = d.follow(v)
+	if v == nil {
+		return true
+	}
+	if len(steps) == 0 || v.kind == jsonNull {
+		// A null on the way is a null at the end: "cashback": null says that there is
+		// none, which a missing member doesn't.
+		return yield(key, v)
+	}
+	step, rest := steps[0], steps[1:]
+	switch step.kind {
+	case stepKey:
+		if v.kind == jsonArray {
+			// "0" addresses an element, as many notations have it.
+			if n, err := strconv.Atoi(step.key); err == nil && n >= 0 && n < len(v.list) {
+				return walkSteps(d, rest, step.key, v.list[n], yield)
+			}
+			return true
+		}
+		if e := v.get(step.key); e != nil {
+			return walkSteps(d, rest, step.key, e, yield)
+		}
+	case stepIndex:
+		n := step.index
+		if n < 0 {
+			n += len(v.list)
+		}
+		if v.kind >= jsonArray && n >= 0 && n < len(v.list) {
+			return walkSteps(d, rest, strconv.Itoa(n), v.list[n], yield)
+		}
+	case stepEach, stepFilter:
+		if v.kind < jsonArray {
+			return true
+		}
+		for i, e := range v.list {
+			name := strconv.Itoa(i)
+			if v.kind == jsonObject {
+				name = v.keys[i]
+			}
+			if step.kind == stepFilter && !holds(d, step, e) {
+				continue
+			}
+			if !walkSteps(d, rest, name, e, yield) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func holds(d *jsonDoc, step pathStep, v *value) bool {
+	found := false
+	step.filterPath.walk(d, v, func(_ string, e *value) bool {
+		text, ok := e.scalar()
+		found = ok && text == step.filterText
+		return !found
+	})
+	return found
+}
+
+// first is the first value at the path.
+func (p *path) first(d *jsonDoc, v *value) (found *value) {
+	p.walk(d, v, func(_ string, e *value) bool {
+		found = e
+		return false
+	})
+	return found
+}
