@@ -405,6 +405,10 @@ func (p *parser) roleOf(k int) role {
 			return roleDiscount
 		}
 		return rolePrevious
+	case before != nil && before.unit == q.unit && !q.ranged && q.pre&mFrom != 0 && p.all&mRaised != 0:
+		return rolePrevious // "raised to 5 % from 3 %"
+	case before != nil && before.role == roleDiscount && q.link == linkNone && q.noun == nounNone && q.verb == 0:
+		return roleOther // "$5 off $50"
 	case words&mMore != 0 && p.compares(q):
 		return roleOther
 	case p.worth(k), money && p.tok(q.first-1).is(mFor) && p.tok(q.first-2).kind == tNum:

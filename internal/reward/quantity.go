@@ -26,9 +26,10 @@ func (u unitKind) paid() bool { return u >= uPercent }
 // about it.
 type quantity struct {
 	first, last int // tokens [first, last)
+	second      int // where the top of a range begins
 	lo, hi      number
 	ranged      bool
-	byWord      bool // a range in words: "von 3 bis 5 %"
+	raised      bool // not a range: "passe de 3 % à 6 %"
 	unit        unitKind
 	money       *entry
 	currency    cashback.Currency // of money, or of the unit that points are paid for
@@ -97,6 +98,13 @@ func (p *parser) quantities() {
 			i = next
 			continue
 		}
+		if q.raised {
+			before := q
+			before.hi, before.ranged, before.struck = q.lo, false, true
+			before.last = q.second
+			p.qs = append(p.qs, before)
+			q.first, q.ranged = q.second, false
+		}
 		p.qs = append(p.qs, q)
 		i = next
 	}
@@ -148,7 +156,7 @@ func (p *parser) single(i int) (q quantity, next int, ok bool) {
 	}
 	word := false
 	switch t := p.tok(j); {
-	case t.is(mMoney) && t.entry.scale == 0 && (p.tok(j+1).kind == tNum || p.tok(j+1).kind == tHole):
+	case t.is(mMoney) && t.entry.scale == 0 && (p.tok(j+1).kind == tNum || p.tok(j+1).is(mHole)):
 		q.unit, q.money = uMoney, t.entry
 		q.currency = p.currency(t.entry)
 		j++
@@ -163,7 +171,10 @@ func (p *parser) single(i int) (q quantity, next int, ok bool) {
 	case t.kind == tHole:
 		q.hole = true
 		j++
-	case t.is(mHole) && p.tok(j+1).is(mPercent|mMoney) && q.unit == uNone:
+	case t.is(mTimes) && p.tok(j+1).kind == tNum && !p.tok(j+1).spaced && q.unit == uNone:
+		q.hi, q.unit, q.last = p.tok(j+1).num, uFold, j+2
+		return q, j + 2, true
+	case t.is(mHole) && (q.unit == uMoney || p.tok(j+1).is(mPercent|mMoney)):
 		q.hole = true
 		j++
 	case t.is(mNumber) && q.unit == uNone:
@@ -358,7 +369,8 @@ func (p *parser) ranged(i int) (q quantity, next int, ok bool) {
 	}
 	t := p.tok(next)
 	dash := t.kind == tSign && (t.sign == '-' || t.sign == '~')
-	word := t.is(mTo) || t.is(mAnd) && p.behindBetween(i)
+	raise := p.all&mRaised != 0 && t.is(mFor|mNoise) && p.tok(i-1).is(mFrom)
+	word := t.is(mTo) || t.is(mAnd) && p.behindBetween(i) || raise
 	if !dash && !word {
 		return q, next, true
 	}
@@ -390,12 +402,20 @@ func (p *parser) ranged(i int) (q quantity, next int, ok bool) {
 	default:
 		return q, next, true
 	}
-	hi.lo, hi.ranged, hi.byWord = q.hi, true, word
+	hi.lo, hi.ranged, hi.second = q.hi, true, hi.first
+	hi.raised = word && (raise || p.raises(i))
 	hi.first, hi.negative = q.first, q.negative
 	if hi.points == "" {
 		hi.points = q.points
 	}
 	return hi, end, true
+}
+
+// raises reports whether the words before token i say that a rate went up from it.
+func (p *parser) raises(i int) bool {
+	for i--; i >= 0 && p.toks[i].is(mNoise) && !p.toks[i].is(mRaised); i-- {
+	}
+	return i >= 0 && p.toks[i].is(mRaised)
 }
 
 // less compares two quantities of one unit.

@@ -81,7 +81,11 @@ func (p *parser) tokens() {
 			continue
 		}
 		if e, end := p.lang.words.find(text, i); e != nil {
-			add(token{kind: tWord, means: e.means, entry: e, start: uint32(i), end: uint32(end)})
+			t := token{kind: tWord, means: e.means, entry: e, start: uint32(i), end: uint32(end)}
+			if e.wild {
+				p.compound(&t)
+			}
+			add(t)
 			if end < len(text) && text[end] == '.' && e.letters && (end+1 == len(text) || text[end+1] != '.') && e.means&mAbbreviated != 0 {
 				end++ // "kr. 50", "max. 20 €"
 			}
@@ -99,9 +103,7 @@ func (p *parser) tokens() {
 				continue
 			}
 			t := token{kind: tWord, start: uint32(i), end: uint32(end)}
-			if len(p.lang.inner.nodes) > 1 {
-				p.compound(&t)
-			}
+			p.compound(&t)
 			add(t)
 			i = end
 		case isIdeograph(r):
@@ -191,12 +193,13 @@ func addressEnd(text []byte, i int) int {
 func (p *parser) compound(t *token) {
 	const least, longest = 3, 60
 	text := p.plain.text[t.start:t.end]
-	if len(text) > longest {
+	if len(text) > longest || len(p.lang.inner.nodes) < 2 {
 		return
 	}
 	for i := least; i < len(text)-1; i++ {
 		if e, end := p.lang.inner.find(text, i); e != nil && end == len(text) {
-			t.means, t.entry = e.means, e
+			t.means |= e.means
+			t.entry = e
 			return
 		}
 	}
