@@ -128,9 +128,30 @@ func (p *parser) read() (r cashback.Reward) {
 		}
 	}
 	if len(r.Tiers) == 1 && r.Tiers[0].Audience == cashback.Anybody {
-		r.Tiers[0].Audience = audience(p.all)
+		r.Tiers[0].Audience = audience(p.around())
 	}
 	return r
+}
+
+// around is what the words of the text say that don't belong to a discount or
+// another amount beside the rate.
+func (p *parser) around() meaning {
+	var m meaning
+	i := 0
+	for k := range p.qs {
+		q := &p.qs[k]
+		if q.role != roleDiscount && q.role != roleOther {
+			continue
+		}
+		for ; i < q.preStart; i++ {
+			m |= p.toks[i].means
+		}
+		i = max(i, q.sufEnd)
+	}
+	for ; i < len(p.toks); i++ {
+		m |= p.toks[i].means
+	}
+	return m
 }
 
 // ratesBefore reports whether the quantity before k, which a plus joins it to, is a
@@ -263,7 +284,8 @@ func (p *parser) upToBehind(q *quantity) bool {
 	for i := q.last; i < q.sufEnd; i++ {
 		t := &p.toks[i]
 		if t.is(mUpTo | mMax) {
-			return true
+			n := p.tok(i + 1)
+			return n.kind == tSign || n.kind == tBreak || n.is(mCashback|mNoise) && !n.is(mUpTo)
 		}
 		if t.kind != tWord || !t.is(mNoise|mCashback) {
 			return false
@@ -446,7 +468,7 @@ func (p *parser) without(r cashback.Reward) cashback.Reward {
 		return not(whyDiscount)
 	case p.all&mOther != 0:
 		return not(whyOther)
-	case p.loose > 0 && !p.looseCounted && !p.words():
+	case p.loose > 0 && !p.looseCounted && (!p.words() || p.all&mCashback != 0 && p.tok(p.looseAt+1).is(mCashback)):
 		r.Kind, r.Reason, r.At = cashback.Unknown, whyUnit, p.span(p.looseAt, p.looseAt+1)
 		return r
 	case p.loose > 0:

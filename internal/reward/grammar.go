@@ -57,6 +57,14 @@ func (p *parser) neutralise() {
 		}
 		p.all |= t.means
 	}
+	if p.all&mNewBeside != 0 && p.all&mExisting != 0 {
+		for i := range p.toks {
+			if t := &p.toks[i]; t.is(mNewBeside) {
+				t.means |= mNew
+			}
+		}
+		p.all |= mNew
+	}
 }
 
 // strength says how strongly a token parts what stands before it from what stands
@@ -273,7 +281,7 @@ func (p *parser) part(a, b *quantity, backward bool) {
 					dash = i
 				}
 			}
-			if lead < 0 && t.is(mLeads) {
+			if lead < 0 && t.is(mLeads) && !(t.is(mNoise) && t.means&mLeads == mBetween) {
 				lead = i
 			}
 		}
@@ -309,8 +317,12 @@ func (p *parser) describe(q *quantity) {
 	label := false
 	var head noun
 	d := 0
+	blocked := false
 	for i := q.first - 1; i >= q.preStart; i-- {
 		t := &p.toks[i]
+		if t.kind == tNum || t.kind == tOther || label && t.kind == tWord && t.means == 0 {
+			blocked = true
+		}
 		if t.kind == tSign {
 			if t.sign == ':' || t.sign == '|' || t.sign == '-' && t.spaced {
 				label = true
@@ -321,7 +333,11 @@ func (p *parser) describe(q *quantity) {
 			label = true
 			continue
 		}
-		q.pre |= t.means
+		m := t.means
+		if m&mUpTo != 0 && blocked {
+			m &^= mUpTo // "until Sunday: 5 %"
+		}
+		q.pre |= m
 		if q.verb == 0 && t.is(mEarn|mGet) {
 			q.verb = t.means & (mEarn | mGet)
 		}
@@ -411,6 +427,8 @@ func (p *parser) roleOf(k int) role {
 		return roleOther // "$5 off $50"
 	case words&mMore != 0 && p.compares(q):
 		return roleOther
+	case q.pre&mPart != 0 && k > 0 && p.partOf(q):
+		return roleOther // "4 % (dont 1 % de bonus)"
 	case p.worth(k), money && p.tok(q.first-1).is(mFor) && p.tok(q.first-2).kind == tNum:
 		return roleOther // "2,000 for $10"
 	case q.negative && !cash && words&(mNew|mExisting|mOrder|mOver|mUnder|mOrMore|mOrLess) == 0 && !(before != nil && before.role == roleCondition):
@@ -429,7 +447,7 @@ func (p *parser) roleOf(k int) role {
 		return roleOther
 	case q.hole:
 		return roleHole
-	case q.unit != uPercent && q.noun == nounBonus && !(q.link == linkPlus && before.role == roleRate):
+	case money && q.noun == nounBonus && !(q.link == linkPlus && before.role == roleRate):
 		return roleOther
 	case money && q.verb&mGet != 0 && q.verb&mEarn == 0 && !cash:
 		return roleOther
@@ -437,6 +455,17 @@ func (p *parser) roleOf(k int) role {
 		return roleOther
 	}
 	return roleRate
+}
+
+// partOf reports whether the word before a quantity says that it is part of the
+// one before it.
+func (p *parser) partOf(q *quantity) bool {
+	for i := q.first - 1; i >= q.preStart && i >= q.first-3; i-- {
+		if p.toks[i].is(mPart) {
+			return true
+		}
+	}
+	return false
 }
 
 // compares reports whether a number says by how much something is more: "20 % more
@@ -457,9 +486,6 @@ func (p *parser) compares(q *quantity) bool {
 
 // worth reports whether a quantity says what points are worth: "50 points = 1 €".
 func (p *parser) worth(k int) bool {
-	if p.all&mWorth == 0 {
-		return false
-	}
 	q := &p.qs[k]
 	if q.unit != uPoints && q.unit != uMoney || q.per {
 		return false
@@ -472,6 +498,9 @@ func (p *parser) worth(k int) bool {
 			if p.toks[i].is(mWorth) {
 				return true
 			}
+		}
+		if a.unit == uMoney && b.first == a.last+1 && p.tok(a.last).is(mFor|mPer) {
+			return true // "1 € pour 100 points"
 		}
 		return (a.pre|b.suf)&mWorth != 0
 	}
@@ -552,24 +581,27 @@ func (p *parser) conditional(k int) bool {
 	// before it, the nearest first
 	for i := q.first - 1; i >= q.preStart; i-- {
 		t := &p.toks[i]
+		if t.kind == tBreak || t.kind == tSign && t.sign == '|' {
+			break
+		}
 		if t.kind == tSign && (t.sign == ':' || t.sign == '-' && t.spaced) && p.behindLabel(q, i) {
 			break
 		}
 		switch {
+		case t.is(mFrom) && !q.ranged:
+			return earlier || q.unit == uMoney && !cash && q.verb == 0
 		case t.is(mOver | mUnder):
 			return true
 		case t.is(mAtLeast):
 			return !cash && q.verb == 0 || earlier
-		case t.is(mFrom):
-			if earlier && !q.ranged {
-				return true
-			}
 		case t.is(mOrder):
 			return !cash || t.is(mSpent)
 		case t.is(mCashback | mEarn | mGet):
 			return false
 		case t.is(mFor) && i == 0 && !cash:
 			return true
+		case t.is(mFor) && i == q.first-1 && q.unit == uMoney && k > 0 && p.qs[k-1].role == roleRate && p.qs[k-1].unit == uPercent && q.noun == nounNone:
+			return true // "4 % on $50"
 		}
 	}
 	return q.ranged && q.pre&mOrder != 0 && !cash

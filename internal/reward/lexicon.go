@@ -56,6 +56,9 @@ type entry struct {
 	brand bool
 	// wild entries swallow the rest of their word ("gutschein*").
 	wild bool
+	// accented are the meanings that the phrase has only with its accents ("dès" is
+	// from, "des" is nothing).
+	accented meaning
 	// letters is set when the phrase ends with a letter, and so must end where a
 	// word does.
 	letters bool
@@ -340,6 +343,10 @@ func (t *table) setting(line string) error {
 func (t *table) add(l *Lexicon, phrase string, proto entry, own map[string]bool) error {
 	rest, wild := strings.CutSuffix(phrase, "*")
 	rest, inner := strings.CutPrefix(rest, "*")
+	rest, accented := strings.CutSuffix(rest, "!")
+	if accented {
+		proto.accented = proto.means
+	}
 	if strings.Contains(rest, "*") || rest == "" {
 		return fmt.Errorf(`%q: a star stands at the beginning or the end of a word`, phrase)
 	}
@@ -358,6 +365,7 @@ func (t *table) add(l *Lexicon, phrase string, proto entry, own map[string]bool)
 			merged := *old
 			merged.means |= proto.means
 			merged.wild = merged.wild || proto.wild
+			merged.accented = old.accented&^(proto.means&^proto.accented) | proto.accented&^(old.means&^old.accented)
 			if proto.means&(mMoney|mPoints|mUnit|mNumber) != 0 {
 				if old.means&(mMoney|mPoints|mUnit|mNumber) != 0 && !old.same(&proto) {
 					return fmt.Errorf("%q already stands for something", phrase)

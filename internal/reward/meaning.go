@@ -57,10 +57,8 @@ const (
 	mApp
 	mStore
 	mOnline
-	mNotCap
-	mUnderTo
-	mTag
-	mUnused
+	mPart
+	mNewBeside
 )
 
 // sections are the names that the meanings have in the tables.
@@ -88,31 +86,34 @@ var sections = map[string]meaning{
 	"raised":           mRaised,
 	"new":              mNew,
 	"existing":         mExisting,
-	"per":              mPer,
-	"per, behind":      mPerAfter,
-	"for":              mFor,
-	"over":             mOver,
-	"or more":          mOrMore,
-	"under":            mUnder,
-	"or less":          mOrLess,
-	"order":            mOrder,
-	"spent":            mSpent,
-	"worth":            mWorth,
-	"more":             mMore,
-	"times":            mTimes,
-	"fold":             mFold,
-	"double":           mDouble,
-	"percent":          mPercent,
-	"money":            mMoney,
-	"points":           mPoints,
-	"unit":             mUnit,
-	"purchase":         mPurchase,
-	"numbers":          mNumber,
-	"without":          mWithout,
-	"with":             mWith,
-	"noise":            mNoise,
-	"placeholder":      mHole,
-	"app":              mApp,
-	"in store":         mStore,
-	"online":           mOnline,
+	// a word that says so only where another one speaks of existing customers
+	"new, beside existing": mNewBeside,
+	"per":                  mPer,
+	"per, behind":          mPerAfter,
+	"for":                  mFor,
+	"over":                 mOver,
+	"or more":              mOrMore,
+	"under":                mUnder,
+	"or less":              mOrLess,
+	"order":                mOrder,
+	"spent":                mSpent,
+	"worth":                mWorth,
+	"of which":             mPart,
+	"more":                 mMore,
+	"times":                mTimes,
+	"fold":                 mFold,
+	"double":               mDouble,
+	"percent":              mPercent,
+	"money":                mMoney,
+	"points":               mPoints,
+	"unit":                 mUnit,
+	"purchase":             mPurchase,
+	"numbers":              mNumber,
+	"without":              mWithout,
+	"with":                 mWith,
+	"noise":                mNoise,
+	"placeholder":          mHole,
+	"app":                  mApp,
+	"in store":             mStore,
+	"online":               mOnline,
 }

@@ -298,6 +298,9 @@ func notAmount(text []byte, i, first int) int {
 	}
 	k := i + first
 	mark := at(k)
+	if mark == 'x' && isDigit(at(k+1)) {
+		return first + 1 + run(k+1) // "2x1"
+	}
 	if mark != '/' && mark != '-' && mark != '.' && mark != ':' || !isDigit(at(k+1)) {
 		return 0
 	}

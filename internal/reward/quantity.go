@@ -126,10 +126,8 @@ func (p *parser) counts(q *quantity) bool {
 	if q.orMore {
 		return true
 	}
-	if t := p.tok(q.last); t.kind == tWord {
-		return true
-	}
-	return false
+	t := p.tok(q.last)
+	return t.kind == tWord && !t.is(mCashback)
 }
 
 // tok is the token at i, an empty one outside the text.
@@ -162,6 +160,9 @@ func (p *parser) single(i int) (q quantity, next int, ok bool) {
 		j++
 	case t.is(mPercent) && p.tok(j+1).kind == tNum && !p.tok(j+1).spaced && !p.unitAt(j+2):
 		q.unit = uPercent
+		j++
+	case t.is(mPoints) && p.tok(j+1).kind == tNum && !p.tok(j+1).spaced && !p.tok(j+2).is(mPercent|mMoney|mPoints|mTimes|mFold):
+		q.unit, q.points = uPoints, t.entry.name
 		j++
 	}
 	switch t := p.tok(j); {
@@ -209,7 +210,7 @@ func (p *parser) suffix(q *quantity, j int) int {
 		if t := p.tok(j); t.is(mPercent) && !t.spaced {
 			j++ // "$5-$15%", a slip
 		}
-	case q.unit == uPercent:
+	case q.unit == uPercent, q.unit == uPoints:
 	case t.is(mPercent):
 		q.unit = uPercent
 		for j++; p.tok(j).is(mPercent) && !p.tok(j).spaced; j++ {
@@ -395,15 +396,15 @@ func (p *parser) ranged(i int) (q quantity, next int, ok bool) {
 			q.hi = q.hi.hundredths(hi.money.scale)
 		}
 	case hi.unit == uNone && (q.unit == uMoney || q.unit == uPercent) && !hi.negative:
-		if q.unit == uPercent && !word && t.spaced {
-			return q, next, true
+		if q.unit == uPercent && (word || t.spaced) || word && !p.tok(q.first).is(mMoney) {
+			return q, next, true // "5 % bis 31.12."
 		}
 		hi.unit, hi.money, hi.currency = q.unit, q.money, q.currency
 	default:
 		return q, next, true
 	}
 	hi.lo, hi.ranged, hi.second = q.hi, true, hi.first
-	hi.raised = word && (raise || p.raises(i))
+	hi.raised = word && (raise || p.raises(i) || p.raised(end))
 	hi.first, hi.negative = q.first, q.negative
 	if hi.points == "" {
 		hi.points = q.points
@@ -416,6 +417,14 @@ func (p *parser) raises(i int) bool {
 	for i--; i >= 0 && p.toks[i].is(mNoise) && !p.toks[i].is(mRaised); i-- {
 	}
 	return i >= 0 && p.toks[i].is(mRaised)
+}
+
+// raised reports whether the words from token i on say that a rate went up.
+func (p *parser) raised(i int) bool {
+	for n := 0; n < 2 && p.tok(i).is(mNoise|mCashback) && !p.tok(i).is(mRaised); n++ {
+		i++
+	}
+	return p.tok(i).is(mRaised)
 }
 
 // less compares two quantities of one unit.

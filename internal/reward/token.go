@@ -82,6 +82,9 @@ func (p *parser) tokens() {
 		}
 		if e, end := p.lang.words.find(text, i); e != nil {
 			t := token{kind: tWord, means: e.means, entry: e, start: uint32(i), end: uint32(end)}
+			if e.accented != 0 && p.ascii(i, end) {
+				t.means &^= e.accented
+			}
 			if e.wild {
 				p.compound(&t)
 			}
@@ -141,6 +144,16 @@ func (p *parser) tokens() {
 			i += n
 		}
 	}
+}
+
+// ascii reports whether the raw text of text[i:end] has no letter with an accent.
+func (p *parser) ascii(i, end int) bool {
+	for k := p.plain.at[i]; k < p.plain.at[end]; k++ {
+		if p.raw[k] >= 0x80 || p.raw[k] == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 // mAbbreviated are the meanings whose words are often cut off with a full stop.
