@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // addressPattern recognises the addresses that a template makes.
@@ -166,6 +167,23 @@ func absolute(base *url.URL, link string) (*url.URL, bool) {
 	}
 	return u, true
 }
+
+// spelled is the address with the letters that the page wrote it in: a link with
+// an "é" stays one, a link with "%C3%A9" too.
+func spelled(u *url.URL, raw string) string {
+	s := u.String()
+	if strings.Contains(raw, "%") || strings.IndexFunc(raw, func(r rune) bool { return r >= 0x80 }) < 0 {
+		return s
+	}
+	return escapedLetters.ReplaceAllStringFunc(s, func(m string) string {
+		if t, err := url.PathUnescape(m); err == nil && utf8.ValidString(t) && plain(t, len(t)) == t {
+			return t
+		}
+		return m
+	})
+}
+
+var escapedLetters = regexp.MustCompile(`(?:%[89A-Fa-f][0-9A-Fa-f])+`)
 
 // prune drops query parameters, or all but some; what stays keeps its order.
 func prune(u *url.URL, drop, keep []string, only bool) *url.URL {

@@ -11,7 +11,6 @@ import (
 // and is safe for concurrent use.
 type Definition struct {
 	portal     cashback.Portal
-	points     string
 	hosts      []string
 	version    string
 	canaries   []cashback.Canary
@@ -19,6 +18,7 @@ type Definition struct {
 	politeness Politeness
 	watches    []Watch
 	signs      signs
+	bare       []bareSign
 	rules      []*rule
 }
 
@@ -81,7 +81,7 @@ type Request struct {
 	// page, offset or cursor placeholder.
 	Number   int    `json:"number,omitempty" cbor:"7,keyasint,omitempty"`
 	Position string `json:"position,omitempty" cbor:"8,keyasint,omitempty"`
-	// Seen counts the items of the list's pages before this one.
+	// Seen counts the items of the list's pages before this one; -1 is unknown.
 	Seen int `json:"seen,omitempty" cbor:"9,keyasint,omitempty"`
 	// Key is the entry whose own page this is; Depth counts sitemaps within
 	// sitemaps.

@@ -60,7 +60,7 @@ func (x *exact) Visit(n *ast.Node) {
 func parseCalculation(s string, inJSON bool) (*calculation, error) {
 	x := &exact{picks: map[string]bool{}}
 	options := []expr.Option{
-		expr.Env(map[string]any{"item": any(nil), "value": "", "pick": func(string) string { return "" }}),
+		expr.Env(map[string]any{"item": map[string]any{}, "value": "", "pick": func(string) string { return "" }}),
 		expr.MaxNodes(maxExprNodes), expr.DisableAllBuiltins(), expr.Patch(x),
 		expr.Function("number", func(p ...any) (any, error) { return numberOf(p[0]) }, new(func(any) any)),
 		expr.Function("text", func(p ...any) (any, error) { return textOf(p[0]), nil }, new(func(any) string)),
@@ -98,8 +98,9 @@ func parseCalculation(s string, inJSON bool) (*calculation, error) {
 // run evaluates the expression on an entry; ok is false where it gives nothing:
 // a member is missing, something isn't a number, a division by zero.
 func (c *calculation) run(s *scope, value string) (text string, ok bool) {
+	item, _ := native(s.e, s.doc, s.val, 0).(map[string]any)
 	got, err := expr.Run(c.program, map[string]any{
-		"item": native(s.e, s.doc, s.val, 0), "value": value,
+		"item": item, "value": value,
 		"pick": func(name string) string {
 			text := ""
 			if p := c.picks[name]; p != nil {

@@ -106,6 +106,13 @@ func (s *conditionShape) words() string {
 	return "the request was redirected"
 }
 
+// waits says whether the condition can only be judged once the entries are read:
+// it is about their number, or about JSON that is found with them.
+func (k *condition) waits(r *rule) bool {
+	paths := k.there != nil && k.there.kind == pickPath || k.absent != nil && k.absent.kind == pickPath
+	return k.empty || paths && !(r.lists[0].json != nil && r.lists[0].json.plain())
+}
+
 // holds evaluates the condition from a scope; items is the page's count of
 // entries, -1 before they are read, when no condition on emptiness holds.
 func (k *condition) holds(s *scope, items int) bool {
@@ -120,6 +127,12 @@ func (k *condition) holds(s *scope, items int) bool {
 		k.title != nil && !k.title.MatchString(e.title()),
 		k.url != nil && !k.url.MatchString(e.page.URL):
 		return false
+	}
+	if s.node == nil && (k.there.inElement() || k.absent.inElement()) {
+		// A selector on a page that isn't HTML.
+		if s = (&scope{e: e, node: e.html()}); s.node == nil {
+			return false
+		}
 	}
 	if k.absent != nil && there(s, k.absent, nil) {
 		return false

@@ -266,6 +266,20 @@ func (f *field) flag(s *scope) bool {
 	if f == nil {
 		return false
 	}
+	for _, w := range f.ways {
+		for _, p := range w.picks {
+			// An object or array counts as a yes when it has something in it, and an
+			// attribute when it is there, even with nothing in it.
+			full := false
+			p.walk(s, func(c found) bool {
+				full = c.val != nil && c.val.kind >= jsonArray && c.val.truthy() || p.attr != "" && c.text == ""
+				return !full
+			})
+			if full {
+				return true
+			}
+		}
+	}
 	r := f.read(s)
 	return r.ok && yes(r.text)
 }

@@ -125,6 +125,12 @@ type tiers struct {
 	upTo     *field
 }
 
+// bareSign is what a sign without a country's letters means on the site.
+type bareSign struct {
+	sign     string
+	currency cashback.Currency
+}
+
 type paging struct {
 	param        string
 	from, step   int
@@ -212,7 +218,13 @@ func (c *compiler) definition(s *definitionShape) {
 	default:
 		c.fault("publication", "%q is not a publication: use public, relation, private or off", short(s.Publication))
 	}
-	def.points = s.Points
+	for _, sign := range slices.Sorted(maps.Keys(s.Signs)) {
+		currency, err := cashback.ParseCurrency(s.Signs[sign])
+		if err != nil || sign == "" || len(sign) > 8 {
+			c.fault("signs."+sign, `a sign has a currency, such as {"$": USD}`)
+		}
+		def.bare = append(def.bare, bareSign{sign, currency})
+	}
 	if len(s.Hosts) == 0 {
 		c.fault("hosts", "the portal has no host")
 	}

@@ -139,7 +139,10 @@ func (e *reader) onward(top *scope, r *Reading) (out []Request) {
 	if e.rule.expect != nil {
 		slack = e.rule.expect.slack
 	}
-	fewer := func() bool { return r.Total > 0 && seen+slack < r.Total }
+	if q.Seen < 0 { // a page that nobody was led to
+		seen = -1
+	}
+	fewer := func() bool { return r.Total > 0 && seen >= 0 && seen+slack < r.Total }
 	if p == nil {
 		if r.End = !fewer(); !r.End {
 			e.issue("total", fmt.Sprintf("the portal declares %d entries, the page has %d", r.Total, seen))
@@ -322,10 +325,10 @@ func (e *reader) followed(top *scope, f *follow, target *rule, add func(Request,
 		whole := true
 		for _, w := range f.links.ways {
 			for _, p := range w.picks {
-				p.walk(e.pageScope(top), func(c found) bool {
+				p.walk(top, func(c found) bool {
 					text, ok := w.transform.apply(e, c.text, maxURL)
 					if ok && w.template != nil {
-						text, ok = fill(e.pageScope(top), w.template, text)
+						text, ok = fill(top, w.template, text)
 					}
 					if !ok {
 						return true
@@ -380,18 +383,10 @@ func (e *reader) followed(top *scope, f *follow, target *rule, add func(Request,
 		})
 	case f.sel != nil:
 		if root := e.html(); root != nil {
-			f.sel.all(root, &e.meter, func(n *html.Node) bool { return each(&scope{e: e, node: n}) })
+			f.sel.all(root, &e.meter, func(n *html.Node) bool { return each(&scope{e: e, node: n, up: top}) })
 		}
 	}
 	return whole
-}
-
-// pageScope is top with the page's tree as its element.
-func (e *reader) pageScope(top *scope) *scope {
-	if top.node == nil && top.val == nil {
-		return &scope{e: e, node: e.html()}
-	}
-	return top
 }
 
 // addressed is the request of a rule for an address that a page or sitemap names.

@@ -235,6 +235,9 @@ type scope struct {
 	groups map[string]string
 }
 
+// inElement says whether the pick starts from an HTML element.
+func (p *pick) inElement() bool { return p != nil && p.kind <= pickParent }
+
 // found is a candidate: its text, the JSON value it came from, and whether it was
 // there but had nothing in it.
 type found struct {

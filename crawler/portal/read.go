@@ -115,7 +115,7 @@ func (r *rule) requestFor(address, template string, vars map[string]string) Requ
 		var n int
 		if _, err := fmt.Sscanf(position, "%d", &n); err == nil && r.paging.step > 0 && n >= r.paging.from {
 			q.Number = (n - r.paging.from) / r.paging.step
-			if r.paging.param == "offset" {
+			if q.Seen = -1; r.paging.param == "offset" || q.Number == 0 {
 				q.Seen = n - r.paging.from
 			}
 		} else if r.paging.param == "cursor" && position != "" {
@@ -167,6 +167,14 @@ func (d *Definition) readBy(rule *rule, p Page) (r Reading) {
 // read is the reading of a list, a directory or a merchant page.
 func (e *reader) read() Reading {
 	top := &scope{e: e}
+	switch {
+	case !e.rule.inJSON:
+		top.node = e.html()
+	case e.rule.lists[0].json != nil && e.rule.lists[0].json.plain():
+		if d := e.body(); d != nil {
+			top.doc, top.val = d, d.root
+		}
+	}
 	if out, ok := e.signed(top, -1); ok {
 		// A shop's page that says so is an observation of the shop all the same.
 		if out.Outcome == cashback.PageNoCashback && e.rule.kind == KindMerchant {
@@ -235,8 +243,8 @@ func (e *reader) read() Reading {
 func (e *reader) signed(top *scope, items int) (Reading, bool) {
 	for _, list := range []signs{e.def.signs, e.rule.signs} {
 		for _, s := range list {
-			if s.when.empty == (items < 0) {
-				continue // conditions on emptiness wait for the entries, the others don't
+			if s.when.waits(e.rule) == (items < 0) {
+				continue
 			}
 			if s.when.holds(top, items) {
 				return Reading{Outcome: s.outcome, Reason: s.when.source}, true
@@ -479,15 +487,10 @@ func (e *reader) extract(top *scope) (items []Item, why string) {
 	}
 	var all []placed
 	ordered := len(e.rule.lists) > 1
-	for i, l := range e.rule.lists {
+	for _, l := range e.rule.lists {
 		scopes, missing := e.entries(top, l)
 		if missing != "" && !l.optional && why == "" {
 			why = missing
-		}
-		if i == 0 && l.json != nil && top.val == nil {
-			if d := e.body(); d != nil && l.json.find == nil {
-				top.doc, top.val = d, d.root
-			}
 		}
 		for _, s := range scopes {
 			e.meter.spend(10)
@@ -520,7 +523,7 @@ func (e *reader) extract(top *scope) (items []Item, why string) {
 func (e *reader) entries(top *scope, l *list) (out []*scope, why string) {
 	if l.json != nil {
 		base, chosen, why := l.json.choose(e, e.rule.kind == KindMerchant)
-		if top.val == nil && base.val != nil {
+		if base.val != nil && (top.val == nil || l.json.find != nil && l == e.rule.lists[0]) {
 			top.doc, top.val = base.doc, base.val
 		}
 		if why != "" {
@@ -679,7 +682,7 @@ func (e *reader) address(s *scope, l *list, it *Item) {
 		if l.keepsRaw {
 			pruned = u
 		}
-		it.Link = pruned.String()
+		it.Link = spelled(pruned, raw)
 	}
 	switch {
 	case e.page.Request.Key != "" && e.rule.kind == KindMerchant:
@@ -724,10 +727,7 @@ func (e *reader) reward(f *field, s *scope) (cashback.Reward, string) {
 	case got.text == "":
 		return cashback.Reward{Kind: cashback.Unknown, Reason: "there is no text"}, ""
 	}
-	if got.neutral {
-		c.Locale = neutral(c.Locale)
-	}
-	r := reward.Parse(got.text, c)
+	r := e.parse(got, c)
 	if got.way != nil && got.way.upTo.flag(s) {
 		for i := range r.Tiers {
 			r.Tiers[i].UpTo = true
@@ -735,6 +735,21 @@ func (e *reader) reward(f *field, s *scope) (cashback.Reward, string) {
 	}
 	return r, got.text
 }
+
+// parse reads a text as the definition says that it is meant.
+func (e *reader) parse(got read, c reward.Context) cashback.Reward {
+	if got.neutral {
+		c.Locale = neutral(c.Locale)
+	}
+	for _, b := range e.def.bare {
+		if i := strings.Index(got.text, b.sign); i >= 0 && (i == 0 || !isLetter(got.text[i-1])) {
+			c.Currency = b.currency
+		}
+	}
+	return reward.Parse(got.text, c)
+}
+
+func isLetter(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
 
 // neutral is the locale in which numbers that machines write are read: its region
 // still says what a bare sign means.
@@ -755,12 +770,8 @@ func (e *reader) previous(f *field, s *scope, into *cashback.Reward) string {
 	if !got.ok {
 		return ""
 	}
-	c := e.rule.reward
-	if got.neutral {
-		c.Locale = neutral(c.Locale)
-	}
 	if !into.Previous.Valid {
-		was := reward.Parse(got.text, c)
+		was := e.parse(got, e.rule.reward)
 		if was.Previous.Valid {
 			into.Previous = was.Previous
 		} else if sum := reward.Summarise(was); was.Kind.Pays() && sum.Value.Valid {

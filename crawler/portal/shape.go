@@ -20,6 +20,8 @@ type definitionShape struct {
 	Locale string `yaml:"locale"`
 	// The currency of its amounts; it says what a bare "$" or "kr" means.
 	Currency string `yaml:"currency"`
+	// What bare signs mean on this site, where it isn't the currency's: {"$": USD}.
+	Signs map[string]string `yaml:"signs,omitempty"`
 	// The portal's own word for its points, where it pays in points.
 	Points string `yaml:"points,omitempty"`
 	// The only hosts that its pages lie on.

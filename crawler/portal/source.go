@@ -24,6 +24,11 @@ type source struct {
 	total    *path
 }
 
+// plain says that the answer itself is the JSON that the rule's paths start from.
+func (src *source) plain() bool {
+	return src.script == nil && src.variable == "" && !src.nextF && src.ld == "" && len(src.decode) == 0 && src.find == nil && src.refs == ""
+}
+
 // decodePath leads to a string, which is JSON again where decode says so.
 type decodePath struct {
 	path   *path
