@@ -62,8 +62,8 @@ func (v *Reader) Wait(ctx context.Context, after uint64) error {
 
 // Changes returns the change records after a number, at most limit of them, and the
 // number to go on after: some that the view may not see lie between. Conflict says
-// that the records after that number are no longer kept: begin anew from what
-// stands today.
+// that the records after that number are no longer kept, or damaged: begin anew from
+// what stands today, and go on after the LastChange of before.
 func (v *Reader) Changes(ctx context.Context, after uint64, limit int) (out []cashback.Change, next uint64, err error) {
 	defer cashback.Wrap(&err, "read the changes after %d", after)
 	next = after
@@ -76,18 +76,24 @@ func (v *Reader) Changes(ctx context.Context, after uint64, limit int) (out []ca
 			return cashback.Errorf(cashback.Conflict, "changes are kept from number %d on", count.Earliest)
 		}
 		seen := 0
-		return eachOf(t, changesBucket, nil, numberKey(after+1), func(key []byte, r *changeRecord) error {
+		err = eachOf(t, changesBucket, nil, numberKey(after+1), func(key []byte, r *changeRecord) error {
 			if seen++; len(out) >= limit || seen > 4*limit+chunk {
 				return errStop
 			}
-			next = numberOf(key)
+			if n := numberOf(key); n != next+1 {
+				if next > after {
+					return errStop
+				}
+				return cashback.Errorf(cashback.Conflict, "the changes before number %d are damaged", n)
+			}
+			next++
 			c := cashback.Change{Number: next, At: moment(r.At), Kind: r.Kind, Merchant: r.Merchant}
 			if r.Portal != 0 {
 				head := v.store.head(r.Portal)
 				// A portal that is hidden goes from the index by this record, and by
 				// its number alone: the reader of the portals won't find it.
-				portal, rates := v.view.shows(head.mode)
-				if !portal && r.Kind != cashback.PortalChanged {
+				portal, rates := v.sees(r.Portal)
+				if head.id == "" || !portal && r.Kind != cashback.PortalChanged {
 					return nil
 				}
 				c.Portal = head.id
@@ -101,6 +107,10 @@ func (v *Reader) Changes(ctx context.Context, after uint64, limit int) (out []ca
 			out = append(out, c)
 			return nil
 		})
+		if err == nil && next == after && after < count.Change {
+			err = cashback.Errorf(cashback.Conflict, "the changes up to number %d are damaged", count.Change)
+		}
+		return err
 	})
 	return out, next, err
 }

@@ -154,8 +154,10 @@ func (c *checker) all(ctx context.Context) error {
 	for _, b := range buckets {
 		if c.t.bolt.Bucket([]byte(b)) == nil {
 			c.r.note(&c.r.Structure, "the bucket %s is missing", b)
-			return nil
 		}
+	}
+	if len(c.r.Structure) > 0 {
+		return nil
 	}
 	for _, b := range buckets {
 		if err := ctx.Err(); err != nil {
@@ -222,6 +224,9 @@ func (c *checker) remember(b bucket, key []byte, record any) {
 	case *listing:
 		m, at := placeUnder(key)
 		c.entries[at.entry] = true
+		if v.Last != 0 && c.t.value(historyBucket, historyKey(at.entry, v.Last)) == nil {
+			c.r.note(&c.r.Sense, "entry %d has lost its rate of change %d", at.entry, v.Last)
+		}
 		if v.Offer != nil {
 			c.offers[at.portal]++
 			c.pages[string(readingKey(at.portal, v.Offer.Page))] = true
@@ -242,6 +247,9 @@ func (c *checker) remember(b bucket, key []byte, record any) {
 	case *pageRecord:
 		delete(c.pages, string(key))
 	case *pointRecord:
+		if p := v.Previous; p != 0 && c.t.value(historyBucket, historyKey(entryNumber(binary.BigEndian.Uint32(key)), p)) == nil {
+			c.r.note(&c.r.Sense, "entry %d has lost its rate of change %d", binary.BigEndian.Uint32(key), p)
+		}
 		if e := entryNumber(binary.BigEndian.Uint32(key)); !c.entries[e] {
 			c.r.note(&c.r.Sense, "there is a history of entry %d, which isn't there", e)
 		}

@@ -169,23 +169,26 @@ func items[T any](r *scanner, f func(*T)) []T {
 
 func (r *scanner) listing(l *listing) {
 	r.fields(func(key uint64) {
-		if key == offerField {
+		switch key {
+		case lastField:
+			l.Last = r.number(1<<64 - 1)
+		case offerField:
 			l.Offer = new(offerRecord)
 			r.offer(l.Offer)
-		} else {
+		default:
 			r.entryField(&l.entryRecord, key)
 		}
 	})
 }
 
-// offerField is the key of listing.Offer, the last of the record.
-const offerField = 11
+// The keys of a listing behind those of its entry.
+const lastField, offerField = 10, 11
 
-// entry reads a listing up to its offer.
+// entry reads a listing as far as its entry goes.
 func (r *scanner) entry(e *entryRecord) {
 	for n := r.expect(mapKind); n > 0 && !r.bad; n-- {
 		key := r.expect(unsignedKind)
-		if key == offerField && n == 1 {
+		if key >= lastField {
 			return
 		}
 		r.entryField(e, key)

@@ -131,7 +131,14 @@ func (l *ledger) plan(p *merchant.Plan) (moved []movedOffer, err error) {
 	fresh := slices.Concat(p.New, p.Changed)
 	slices.SortFunc(fresh, func(a, b cashback.Merchant) int { return cmp.Compare(a.ID, b.ID) })
 	slugs := map[string]cashback.MerchantID{}
+	count, err := t.counters()
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range fresh {
+		if uint32(m.ID) > count.Merchant {
+			count.Merchant, t.dirty = uint32(m.ID), true
+		}
 		if m.ID == 0 {
 			return nil, cashback.Errorf(cashback.Internal, "the plan has a merchant without a number")
 		}
@@ -362,6 +369,8 @@ func (s *Store) MerchantState(ctx context.Context) (st merchant.State, err error
 		if err != nil {
 			return err
 		}
+		// Also of merchants whose records are lost, ids are never given out again.
+		st.Next = cashback.MerchantID(count.Merchant + 1)
 		// One entry may have founded several merchants that were merged since.
 		founded := map[place][]cashback.MerchantID{}
 		err = eachOf(t, merchantsBucket, nil, nil, func(_ []byte, m *merchantRecord) error {

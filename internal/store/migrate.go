@@ -5,13 +5,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 )
 
-const schemaKey = "schema"
+// Keys of meta: the version, and the buckets that were made. A bucket that was made
+// and isn't there is lost; making it anew would hide that.
+const (
+	schemaKey  = "schema"
+	bucketsKey = "buckets"
+)
 
 type schemaRecord struct {
 	Version int   `cbor:"1,keyasint"`
@@ -29,19 +35,27 @@ var migrations []migration
 // each step is one transaction, and the file as it was is kept beside it.
 func (s *Store) migrate(ctx context.Context, o Options) error {
 	var rec schemaRecord
-	complete := true
+	var have []string
 	err := s.read(ctx, func(tx *tx) error {
-		if tx.bolt.Bucket([]byte(metaBucket)) == nil {
+		if first, _ := tx.bolt.Cursor().First(); first == nil {
 			return cashback.Errorf(cashback.Invalid, "%s isn't a database of Cagnotte", filepath.Join(s.dir, fileName))
 		}
+		if tx.bolt.Bucket([]byte(metaBucket)) == nil {
+			return s.lostBucket(metaBucket)
+		}
 		found, err := tx.get(metaBucket, []byte(schemaKey), &rec)
-		if err == nil && !found {
-			err = cashback.Errorf(cashback.DiskFailed, "the database in %s has lost its version", s.dir)
+		if err == nil && found {
+			found, err = tx.get(metaBucket, []byte(bucketsKey), &have)
 		}
-		for _, b := range buckets {
-			complete = complete && tx.bolt.Bucket([]byte(b)) != nil
+		if err != nil || !found {
+			return cashback.Errorf(cashback.DiskFailed, "the database in %s has lost its version; keep what is whole with: cagnotte check --salvage (%w)", s.dir, err)
 		}
-		return err
+		for _, b := range have {
+			if tx.bolt.Bucket([]byte(b)) == nil {
+				return s.lostBucket(bucket(b))
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -69,11 +83,15 @@ func (s *Store) migrate(ctx context.Context, o Options) error {
 			return cashback.Errorf(cashback.KindOf(err), "bring the database from version %d to %d: %w", v, v+1, err)
 		}
 	}
-	if complete {
+	if !slices.ContainsFunc(buckets, func(b bucket) bool { return !slices.Contains(have, string(b)) }) {
 		return nil
 	}
 	// A bucket that came later without a new version.
 	return s.write(ctx, func(tx *tx) error { return tx.makeBuckets() })
+}
+
+func (s *Store) lostBucket(b bucket) error {
+	return cashback.Errorf(cashback.DiskFailed, "the database in %s has lost its bucket %s: restore a backup, or keep what is whole with: cagnotte check --salvage", s.dir, b)
 }
 
 // keep writes the database as it is under another name in the folder.

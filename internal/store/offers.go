@@ -85,16 +85,26 @@ func (t *tx) whole(m cashback.MerchantID, at place, l *listing) (cashback.Offer,
 
 // shown is an offer as the view may see it; false where it may not.
 func (v *Reader) shown(at place, o cashback.Offer) (cashback.Offer, bool) {
-	portal, rates := v.view.shows(v.store.head(at.portal).mode)
+	portal, rates := v.sees(at.portal)
 	if portal && !rates {
 		return withhold(o), true
 	}
 	return o, portal
 }
 
+// sees says whether the view may see a portal, and its rates. Nobody sees a portal
+// whose record is damaged: nothing says what may be shown, or even its name.
+func (v *Reader) sees(p portalNumber) (portal, rates bool) {
+	head := v.store.head(p)
+	if head.id == "" {
+		return false, false
+	}
+	return v.view.shows(head.mode)
+}
+
 // hidden says that a portal's offers needn't even be read.
 func (v *Reader) hidden(p portalNumber) bool {
-	shown, _ := v.view.shows(v.store.head(p).mode)
+	shown, _ := v.sees(p)
 	return !shown
 }
 
@@ -401,10 +411,10 @@ func (v *Reader) History(ctx context.Context, id cashback.MerchantID, since time
 		}
 		return eachOf(t, offersBucket, merchantKey(m.Merchant.ID), nil, func(key []byte, l *listing) error {
 			_, at := placeUnder(key)
-			if _, rates := v.view.shows(v.store.head(at.portal).mode); !rates {
+			if _, rates := v.sees(at.portal); !rates {
 				return nil
 			}
-			points, err := t.history(at, m.Merchant.ID, l.Key, since)
+			points, err := t.history(at, m.Merchant.ID, l, since)
 			out = append(out, points...)
 			return err
 		})
@@ -412,18 +422,22 @@ func (v *Reader) History(ctx context.Context, id cashback.MerchantID, since time
 	return out, err
 }
 
-// history reads the rates of an entry that were in force at or after a moment.
-func (t *tx) history(at place, m cashback.MerchantID, entry string, since time.Time) ([]cashback.RatePoint, error) {
+// history reads the rates of an entry that were in force at or after a moment. A
+// rate whose end isn't known, because the point that ended it is damaged or gone, is
+// left out.
+func (t *tx) history(at place, m cashback.MerchantID, l *listing, since time.Time) ([]cashback.RatePoint, error) {
 	var out []cashback.RatePoint
 	next := int64(0) // when the following point began
-	err := backwards(t, historyBucket, historyKey(at.entry, 0)[:4], func(_ []byte, p *pointRecord) error {
-		if !p.Ended {
+	expect := l.Last // the change of the point that should come
+	prefix := historyKey(at.entry, 0)[:4]
+	err := backwards(t, historyBucket, prefix, func(key []byte, p *pointRecord) error {
+		if !p.Ended && numberOf(key) == expect {
 			out = append(out, cashback.RatePoint{
 				From: moment(p.From), To: moment(next), Kind: p.Kind, Tiers: p.Tiers, RawText: p.RawText, Run: p.Run,
-				Status: p.Status, Portal: t.store.head(at.portal).id, Merchant: m, Key: entry,
+				Status: p.Status, Portal: t.store.head(at.portal).id, Merchant: m, Key: l.Key,
 			})
 		}
-		next = p.From
+		next, expect = p.From, p.Previous
 		if p.From <= stamp(since) && !since.IsZero() {
 			return errStop
 		}

@@ -85,6 +85,9 @@ type Portal struct {
 	PublishedAt time.Time `json:"published_at,omitzero"`
 	// HeldRun is the run that the gate holds back; empty for none.
 	HeldRun string `json:"held_run,omitempty"`
+	// Damaged says that a record behind this row couldn't be read, and that what it
+	// held is left empty.
+	Damaged bool `json:"damaged,omitempty"`
 }
 
 type portalRecord struct {
@@ -123,6 +126,7 @@ type standingRecord struct {
 	PublishedAt int64  `cbor:"5,keyasint,omitempty"`
 	// Portal is the id, once more: should its own record be lost, its number isn't.
 	Portal string `cbor:"6,keyasint,omitempty"`
+	Held   string `cbor:"7,keyasint,omitempty"` // the run that is held back
 }
 
 // portalHead is what every read needs to know of a portal.
@@ -354,21 +358,24 @@ func (v *Reader) portal(t *tx, id string) (*portalRecord, error) {
 func (t *tx) standing(r *portalRecord) Portal {
 	p := Portal{Portal: r.effective(), Defined: r.Defined, Edits: r.Edits, Mode: r.Mode}
 	key := r.Number.key()
-	_, _ = t.get(healthBucket, key, &p.Health)
-	p.Health.Portal = p.ID
-	var st standingRecord
-	_, _ = t.get(standingBucket, key, &st)
-	p.Offers, p.WithRate = st.Offers, st.WithRate
-	p.CompleteAt, p.PublishedAt = moment(st.CompleteAt), moment(st.PublishedAt)
-	if st.LastRun > 0 {
-		var run cashback.Run
-		if found, err := t.get(runsBucket, numberedKey(r.Number, st.LastRun), &run); found && err == nil {
-			p.LastRun = &run
-		}
+	read := func(b bucket, key []byte, v any) bool {
+		found, err := t.get(b, key, v)
+		p.Damaged = p.Damaged || err != nil
+		return found && err == nil
 	}
-	var h heldHead
-	if found, err := t.get(heldBucket, key, &h); found && err == nil {
-		p.HeldRun = h.Run
+	var st standingRecord
+	p.Damaged = !read(standingBucket, key, &st) || p.Damaged
+	p.Offers, p.WithRate, p.HeldRun = st.Offers, st.WithRate, st.Held
+	p.CompleteAt, p.PublishedAt = moment(st.CompleteAt), moment(st.PublishedAt)
+	if !read(healthBucket, key, &p.Health) && (st.PublishedAt != 0 || st.Held != "") {
+		p.Damaged = true
+	}
+	p.Health.Portal = p.ID
+	if st.LastRun > 0 {
+		p.LastRun = new(cashback.Run)
+		if !read(runsBucket, numberedKey(r.Number, st.LastRun), p.LastRun) {
+			p.LastRun, p.Damaged = nil, true
+		}
 	}
 	return p
 }

@@ -334,7 +334,7 @@ func (b *publication) write(run *cashback.Run) error {
 	if _, err := b.t.get(standingBucket, b.portal.Number.key(), &standing); err != nil && !isDamaged(err) {
 		return err
 	}
-	standing.Offers, standing.WithRate = 0, 0
+	standing.Offers, standing.WithRate, standing.Held = 0, 0, ""
 	for _, v := range b.sorted() {
 		if err := b.offer(v, run); err != nil {
 			return err
@@ -368,7 +368,7 @@ func (b *publication) offer(v *live, run *cashback.Run) error {
 		if err := t.change(c); err != nil {
 			return err
 		}
-		return t.put(historyBucket, historyKey(v.at.entry, b.count.Change), &pointRecord{From: stamp(b.now), Run: run.ID, Ended: true})
+		return b.point(v, pointRecord{From: stamp(b.now), Run: run.ID, Ended: true})
 	}
 	old := v.was.Offer
 	var rec offerRecord
@@ -430,7 +430,14 @@ func (b *publication) offer(v *live, run *cashback.Run) error {
 	if p.Status == "" {
 		p.Status = cashback.OK
 	}
-	return t.put(historyBucket, historyKey(v.at.entry, b.count.Change), &p)
+	return b.point(v, p)
+}
+
+// point appends to the history of an entry, under the change just written.
+func (b *publication) point(v *live, p pointRecord) error {
+	p.Previous = v.now.Last
+	v.now.Last, v.touched = b.count.Change, true
+	return b.t.put(historyBucket, historyKey(v.at.entry, v.now.Last), &p)
 }
 
 func sameReading(a, b *reading) bool {

@@ -113,6 +113,9 @@ func must[T any](v T, err error) T {
 // offer.
 type listing struct {
 	entryRecord
+	// Last is the change under which the newest point of its history stands: were
+	// that lost, the one before would seem to be in force.
+	Last  uint64       `cbor:"10,keyasint,omitempty"`
 	Offer *offerRecord `cbor:"11,keyasint,omitempty"`
 }
 
@@ -277,6 +280,8 @@ type pointRecord struct {
 	Run     string               `cbor:"5,keyasint,omitempty"`
 	Status  cashback.OfferStatus `cbor:"6,keyasint,omitempty"`
 	Ended   bool                 `cbor:"7,keyasint,omitempty"`
+	// Previous is the change of the point before; 0 for the first.
+	Previous uint64 `cbor:"8,keyasint,omitempty"`
 }
 
 type merchantRecord struct {

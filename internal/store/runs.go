@@ -156,19 +156,22 @@ func (s *Store) Evidence(ctx context.Context, portal string, merchants []cashbac
 		}
 		ev.Health.Portal = portal
 		ev.Past = map[string][]cashback.RatePoint{}
-		var places []place
-		err = t.portalOffers(r.Number, func(at place, o cashback.Offer) {
-			ev.Live = append(ev.Live, o)
-			places = append(places, at)
-		})
+		all, err := t.listings(r.Number)
 		if err != nil {
 			return err
 		}
-		for i := range ev.Live {
-			o := &ev.Live[i]
-			points, err := t.history(places[i], o.Merchant, o.Entry.Key, since)
+		for _, h := range all {
+			if h.was.Offer == nil {
+				continue
+			}
+			o, err := t.whole(h.from, h.at, &h.was)
+			if err != nil {
+				continue
+			}
+			ev.Live = append(ev.Live, o)
+			points, err := t.history(h.at, h.from, &h.was, since)
 			if err == nil && o.Status == cashback.Unverified && !verified(points) {
-				if points, err = t.history(places[i], o.Merchant, o.Entry.Key, time.Time{}); err == nil {
+				if points, err = t.history(h.at, h.from, &h.was, time.Time{}); err == nil {
 					points = sinceVerified(points, since)
 				}
 			}
@@ -382,13 +385,7 @@ type Held struct {
 	Judgement cashback.Judgement `json:"judgement"`
 }
 
-// heldHead is read where only the run's id is asked for.
-type heldHead struct {
-	Run string `cbor:"1,keyasint"`
-}
-
 type heldRecord struct {
-	heldHead
 	At        int64              `cbor:"2,keyasint"`
 	Snapshot  cashback.Snapshot  `cbor:"3,keyasint"`
 	Judgement cashback.Judgement `cbor:"4,keyasint"`
@@ -413,7 +410,10 @@ func (s *Store) Hold(ctx context.Context, snap cashback.Snapshot, j cashback.Jud
 		if err := t.put(healthBucket, r.Number.key(), &j.Health); err != nil {
 			return err
 		}
-		if err := t.put(heldBucket, r.Number.key(), &heldRecord{heldHead{run.ID}, stamp(s.now()), snap, j}); err != nil {
+		if err := t.put(heldBucket, r.Number.key(), &heldRecord{stamp(s.now()), snap, j}); err != nil {
+			return err
+		}
+		if err := t.setHeld(r.Number, run.ID); err != nil {
 			return err
 		}
 		if err := t.clearStage(r.Number); err != nil {
@@ -425,6 +425,16 @@ func (s *Store) Hold(ctx context.Context, snap cashback.Snapshot, j cashback.Jud
 		return cashback.Run{}, err
 	}
 	return run, nil
+}
+
+// setHeld notes in the portal's row which run is held back.
+func (t *tx) setHeld(p portalNumber, run string) error {
+	var st standingRecord
+	if _, err := t.get(standingBucket, p.key(), &st); err != nil && !isDamaged(err) {
+		return err
+	}
+	st.Portal, st.Held = t.store.head(p).id, run
+	return t.put(standingBucket, p.key(), &st)
 }
 
 // Held returns the portal's snapshot that is held back; false where there is none.
@@ -452,14 +462,17 @@ func (s *Store) Reject(ctx context.Context, portal, run, by, reason string) (err
 		if err != nil {
 			return err
 		}
-		var h heldHead
-		if _, err := t.get(heldBucket, r.Number.key(), &h); err != nil {
+		var st standingRecord
+		if _, err := t.get(standingBucket, r.Number.key(), &st); err != nil {
 			return err
 		}
-		if h.Run == "" || h.Run != run {
+		if st.Held == "" || st.Held != run {
 			return cashback.Errorf(cashback.Conflict, "run %q isn't held back", short(run))
 		}
 		if err := t.drop(heldBucket, r.Number.key()); err != nil {
+			return err
+		}
+		if err := t.setHeld(r.Number, ""); err != nil {
 			return err
 		}
 		return t.audit(AuditEntry{By: by, What: "reject", Portal: portal, Run: run, Reason: reason})

@@ -42,7 +42,7 @@ func Salvage(ctx context.Context, dir string, o Options) (rep Report, kept int, 
 	if err != nil {
 		return rep, 0, err
 	}
-	s := &salvage{ctx: ctx, db: db, rep: &rep, entries: map[place]cashback.MerchantID{}, numbers: map[entryNumber]bool{}, pages: map[string]bool{}}
+	s := &salvage{ctx: ctx, db: db, rep: &rep, since: stamp(o.Now()), entries: map[place]cashback.MerchantID{}, numbers: map[entryNumber]bool{}, pages: map[string]bool{}}
 	// The first walk learns what is there, the second copies what has a place.
 	old.problem, old.record = func(error) {}, s.learn
 	old.walk()
@@ -50,8 +50,8 @@ func Salvage(ctx context.Context, dir string, o Options) (rep Report, kept int, 
 	old.problem, old.record = func(err error) { rep.note(&rep.Structure, "%v", err) }, s.take
 	old.walk()
 	err = s.finish()
-	if err == nil && !s.schema {
-		err = cashback.Errorf(cashback.DiskFailed, "nothing can be kept of %s: it has lost its version", path)
+	if err == nil && s.kept == 0 {
+		err = cashback.Errorf(cashback.DiskFailed, "nothing can be kept of %s: no record is whole", path)
 	}
 	if closing := db.Close(); err == nil {
 		err = closing
@@ -80,10 +80,11 @@ type salvage struct {
 	numbers map[entryNumber]bool
 	pages   map[string]bool
 
-	batch  []saved
-	kept   int
-	schema bool
-	err    error
+	batch   []saved
+	kept    int
+	version byte // the highest of any record
+	since   int64
+	err     error
 }
 
 type saved struct {
@@ -91,11 +92,29 @@ type saved struct {
 	key, value []byte
 }
 
+// whole returns a record's bucket and payload. Where the bucket's own name is
+// damaged, the checksum says which it was.
+func (s *salvage) whole(name, key, value []byte) (bucket, []byte, error) {
+	b := bucket(name)
+	if slices.Contains(buckets, b) {
+		payload, err := open(b, key, value)
+		return b, payload, err
+	}
+	for _, b := range buckets {
+		if payload, err := open(b, key, value); err == nil {
+			return b, payload, nil
+		}
+	}
+	return b, nil, &DamagedError{string(b), bytes.Clone(key), "there is no such bucket"}
+}
+
 func (s *salvage) learn(name, key, value []byte) {
-	if _, err := open(bucket(name), key, value); err != nil {
+	b, _, err := s.whole(name, key, value)
+	if err != nil {
 		return
 	}
-	switch bucket(name) {
+	s.version = max(s.version, value[0])
+	switch b {
 	case offersBucket:
 		m, at := placeUnder(key)
 		s.entries[at], s.numbers[at.entry] = m, true
@@ -105,11 +124,10 @@ func (s *salvage) learn(name, key, value []byte) {
 }
 
 func (s *salvage) take(name, key, value []byte) {
-	b := bucket(name)
-	if s.err != nil || !slices.Contains(buckets, b) {
+	if s.err != nil {
 		return
 	}
-	payload, err := open(b, key, value)
+	b, payload, err := s.whole(name, key, value)
 	if err != nil {
 		s.rep.note(&s.rep.Records, "%v", err)
 		return
@@ -117,10 +135,7 @@ func (s *salvage) take(name, key, value []byte) {
 	value = bytes.Clone(value)
 	switch b {
 	case metaBucket:
-		s.schema = s.schema || string(key) == schemaKey
-		if string(key) == countersKey {
-			return // they are counted anew
-		}
+		return // it follows from the rest
 	case listedBucket:
 		return // it follows from the offers
 	case historyBucket:
@@ -193,6 +208,9 @@ func (s *salvage) finish() error {
 	}
 	return s.db.Update(func(b *bbolt.Tx) error {
 		t := &tx{bolt: b}
+		if err := t.put(metaBucket, []byte(schemaKey), schemaRecord{Version: int(s.version), Since: s.since}); err != nil {
+			return err
+		}
 		count, err := t.recount()
 		if err != nil {
 			return err
@@ -254,6 +272,11 @@ func (t *tx) recount() (*counters, error) {
 		})
 	}
 	if err == nil {
+		for _, b := range []bucket{merchantsBucket, offersBucket} {
+			if key, _ := t.bucket(b).Cursor().Last(); len(key) >= 4 {
+				n.Merchant = max(n.Merchant, binary.BigEndian.Uint32(key))
+			}
+		}
 		err = t.each(runsBucket, nil, nil, func(key, _ []byte) error { n.Run = max(n.Run, numberOf(key)); return nil })
 	}
 	if err == nil {

@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -136,9 +138,10 @@ func Open(ctx context.Context, dir string, o Options) (s *Store, err error) {
 	if s.lock, err = lock(ctx, dir, s.me); err != nil {
 		return nil, err
 	}
+	begun := s
 	defer func() {
 		if err != nil {
-			_ = s.Close()
+			_ = begun.Close()
 			s = nil
 		}
 	}()
@@ -290,6 +293,8 @@ func (s *Store) Close() error {
 // for them.
 func (s *Store) settle() (err error) {
 	defer recovered(&err, s.dir, s.logger)
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
 	s.db.NoFreelistSync = false
 	return s.db.Update(func(*bbolt.Tx) error { return nil })
 }
@@ -330,9 +335,15 @@ func (s *Store) read(ctx context.Context, f func(*tx) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	defer recovered(&err, s.dir, s.logger)
 	old := debug.SetPanicOnFault(true)
 	defer debug.SetPanicOnFault(old)
+	defer func() {
+		if p := recover(); p != nil {
+			if err = panicError(p, s.dir, s.logger); isFault(p) {
+				err = s.fail(err) // what lies under us has gone: nothing may be written there
+			}
+		}
+	}()
 	b, err := s.db.Begin(false)
 	if err != nil {
 		return cashback.Errorf(cashback.DiskFailed, "read the database: %w", err)
@@ -402,9 +413,12 @@ func (s *Store) write(ctx context.Context, f func(*tx) error) (err error) {
 	return nil
 }
 
-// full says that there was no room: a disk, a quota, or a limit on file sizes.
+// full says that there was no room: a disk, a quota, or a limit on file sizes. Where
+// bbolt lets its file grow, only the text is left of the error.
 func full(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+	return slices.ContainsFunc([]error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}, func(no error) bool {
+		return errors.Is(err, no) || strings.Contains(err.Error(), no.Error())
+	})
 }
 
 func diskError(err error, format string, args ...any) error {
@@ -420,10 +434,16 @@ func recovered(err *error, where string, logger *slog.Logger) {
 
 func panicError(p any, where string, logger *slog.Logger) error {
 	logger.Error("reading or writing the database panicked", "panic", p, "stack", string(debug.Stack()))
-	if fault, ok := p.(interface{ Addr() uintptr }); ok {
-		return cashback.Errorf(cashback.DiskFailed, "the database in %s can't be read: it is shorter than it should be, or its disk fails (fault at %#x)", where, fault.Addr())
+	if isFault(p) {
+		return cashback.Errorf(cashback.DiskFailed, "the database in %s can't be read: it is shorter than it should be, or its disk fails", where)
 	}
 	return cashback.Errorf(cashback.DiskFailed, "the database in %s is damaged: %v", where, p)
+}
+
+// isFault says that a panic came from reading memory behind which no file is.
+func isFault(p any) bool {
+	_, fault := p.(interface{ Addr() uintptr })
+	return fault
 }
 
 // noteDamage remembers a damaged record and logs it once.

@@ -37,6 +37,7 @@ type counters struct {
 	Audit    uint64 `cbor:"5,keyasint,omitempty"`
 	Facts    uint64 `cbor:"6,keyasint,omitempty"`
 	Earliest uint64 `cbor:"7,keyasint,omitempty"` // the first change that is kept
+	Merchant uint32 `cbor:"8,keyasint,omitempty"`
 }
 
 const countersKey = "counters"
@@ -77,7 +78,7 @@ func (t *tx) makeBuckets() error {
 			return err
 		}
 	}
-	return nil
+	return t.put(metaBucket, []byte(bucketsKey), buckets)
 }
 
 func (t *tx) bucket(b bucket) *bbolt.Bucket {
