@@ -1029,7 +1029,7 @@ func TestMechanism17ConditionalRequests(t *testing.T) {
 	if from, at := ask(Policy{Portal: "p", Version: "1"}); from != "not-modified" || !at.Equal(r.clock.now()) { // seen just now
 		t.Errorf("from %q, read at %v", from, at)
 	}
-	for name, p := range map[string]Policy{"another version": {Portal: "p", Version: "2"}, "another portal": {Portal: "q", Version: "1"}, "forced": {Portal: "p", Version: "2", Force: true}} {
+	for name, p := range map[string]Policy{"another version": {Portal: "p", Version: "2"}, "another portal": {Portal: "q", Version: "1"}, "forced": {Portal: "p", Version: "1", Force: true}} {
 		if from, _ := ask(p); from != "network" {
 			t.Errorf("%s: from %q", name, from)
 		}
