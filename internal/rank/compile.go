@@ -92,13 +92,20 @@ func (p *pays) on(base number) number {
 	return sum
 }
 
+func (p *pays) reduce() {
+	p.rate, p.fixed = p.rate.reduced(), p.fixed.reduced()
+	for i := range p.units {
+		p.units[i] = unitPart{p.units[i].perBase.reduced(), p.units[i].worth.reduced()}
+	}
+}
+
 // compile makes a checked case ready.
 func compile(c *Case) *engine {
 	e := &engine{
 		c:         c,
 		digits:    c.Purchase.Currency.Digits(),
 		customers: []cashback.Audience{c.Purchase.Customer},
-		patience:  or(c.Shopper.PatienceRate, defaultPatienceRate),
+		patience:  or(c.Shopper.PatienceRate, defaultPatienceRate).reduced(),
 	}
 	if c.Purchase.Customer == cashback.Anybody {
 		e.customers = []cashback.Audience{cashback.New, cashback.Existing}
@@ -122,7 +129,7 @@ func (e *engine) compileOffer(in *Offer, portal *Portal) offer {
 		net:    one,
 	}
 	if portal.VATBasis != cashback.VATGross {
-		o.net = one.add(or(c.Purchase.VATRate, zero))
+		o.net = one.add(or(c.Purchase.VATRate, zero)).reduced()
 		o.estimate = portal.VATBasis != cashback.VATNet
 	}
 	o.estimate = o.estimate || c.Purchase.VATUnknown
@@ -134,9 +141,9 @@ func (e *engine) compileOffer(in *Offer, portal *Portal) offer {
 		}
 	}
 
-	o.balance = exactly(shopper.Balances[in.Portal]).mul(rate)
+	o.balance = exactly(shopper.Balances[in.Portal]).mul(rate).reduced()
 	h := shopper.History[in.Portal]
-	o.yearly = most(exactly(h.Earned365).mul(rate), or(shopper.MonthlyRewards, defaultMonthlyRewards).mul(whole(3)))
+	o.yearly = most(exactly(h.Earned365).mul(rate), or(shopper.MonthlyRewards, defaultMonthlyRewards).mul(whole(3))).reduced()
 	at := h.Merchants[in.Merchant]
 	m := or(portal.ConfirmRate, defaultConfirmRate).mul(whole(20)).add(whole(int64(h.Confirmed))).
 		div(whole(20 + int64(h.Confirmed) + int64(h.Declined)))
@@ -185,6 +192,7 @@ func (e *engine) compileWay(o *offer, m *cashback.PayoutMethod, rate number) way
 	case donation:
 		w.factor = w.factor.mul(or(m.Share, one))
 	}
+	w.minimum, w.fee, w.factor = w.minimum.reduced(), w.fee.reduced(), w.factor.reduced()
 	if o.balance.less(w.minimum) {
 		w.locked = true
 		w.alone = o.threshold(w.minimum.sub(o.balance))
@@ -257,6 +265,8 @@ func (e *engine) compileTier(in *Tier, portal *Portal, rate number) tier {
 		}
 	}
 	t.valued = t.valued && capRated
+	t.top.reduce()
+	t.bottom.reduce()
 	return t
 }
 
@@ -318,10 +328,10 @@ func (e *engine) rate(from, to cashback.Currency) (number, bool) {
 		return one, true
 	}
 	if r, ok := e.c.FX[string(from)+"/"+string(to)]; ok {
-		return exactly(r), true
+		return exactly(r).reduced(), true
 	}
 	if r, ok := e.c.FX[string(to)+"/"+string(from)]; ok {
-		return exactly(r).inverse(), true
+		return exactly(r).reduced().inverse(), true
 	}
 	return zero, false
 }

@@ -291,3 +291,38 @@ func mustRank(t *testing.T, c Case) Answer {
 	}
 	return a
 }
+
+// racingCase has offers that are close to each other: what a curve is about.
+func racingCase(r *rand.Rand) Case {
+	c := randomCase(r)
+	m := maker{Rand: r}
+	c.Purchase.Currency, c.Purchase.Category, c.Shopper.Portals = "EUR", "", nil
+	if m.chance(70) {
+		c.Shopper.Methods = nil
+	}
+	c.Portals, c.Offers = nil, nil
+	rate := m.Int64N(900) + 50
+	for i := range 2 + m.IntN(5) {
+		id := "p" + itoa(i)
+		p := m.portal(id, []cashback.Currency{"EUR"})
+		if m.chance(60) { // like the first, but for a fact or two
+			p = Portal{ID: id, Currency: "EUR", VATBasis: cashback.VATGross, PointValues: map[string]cashback.Decimal{"pts": decimal.MustNew(1, 2)}, ValidationDays: m.days(30, 31),
+				Payout: &cashback.Payout{Frequency: cashback.Weekly, Methods: []cashback.PayoutMethod{{Kind: "paypal", Minimum: m.maybe("0", "15"), Fee: m.maybe("0.5").Decimal}}}}
+		}
+		o := Offer{Portal: id, Merchant: "m1", VerifiedOn: today}
+		tier := Tier{Components: []cashback.Component{{Kind: cashback.Percent, Value: decimal.MustNew(rate+m.Int64N(pick[int64](m, 2, 20, 300)), 2)}}}
+		switch m.IntN(6) {
+		case 0:
+			tier.Components = append(tier.Components, cashback.Component{Kind: cashback.Fixed, Value: decimal.MustNew(m.Int64N(300), 2), Currency: "EUR"})
+		case 1:
+			tier.Cap = cashback.Some(decimal.MustNew(m.Int64N(2000), 2))
+		case 2:
+			tier.Components[0] = cashback.Component{Kind: cashback.PointsPerUnit, Value: decimal.MustNew(rate, 2), PointsCurrency: "pts", PerAmount: m.maybe("2", "10").Decimal}
+		case 3:
+			o.Tiers = append(o.Tiers, m.tier())
+		}
+		o.Tiers = append(o.Tiers, tier)
+		c.Portals, c.Offers = append(c.Portals, p), append(c.Offers, o)
+	}
+	return c
+}

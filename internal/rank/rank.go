@@ -86,7 +86,7 @@ func (o *offer) row(e *engine, r result, money *counter) Row {
 	row.Headline, row.Reward = money.minor(r.headline), money.minor(r.reward)
 	row.Possible = row.Value
 	if r.reward.less(r.best) {
-		if best, _ := o.settle(e, r.best); best != nil {
+		if best, _, reached := o.settle(e, r.best); reached {
 			row.Possible = max(row.Value, money.minor(best.value))
 		}
 	}
@@ -127,11 +127,11 @@ func (o *offer) evaluate(e *engine, amount number) result {
 	case o.hidden:
 		return result{group: hidden}
 	}
-	best, short := o.settle(e, w.reward)
-	if best == nil {
+	best, short, reached := o.settle(e, w.reward)
+	if !reached {
 		return result{group: unreachable, weighed: w, outcome: outcome{way: short.way}, need: short.need}
 	}
-	return result{group: ranked, weighed: w, outcome: *best, estimate: o.estimate || w.estimated || !best.way.stated}
+	return result{group: ranked, weighed: w, outcome: best, estimate: o.estimate || w.estimated || !best.way.stated}
 }
 
 // weighed is what the situations come to at an amount: RANKING.md, "Situations".
@@ -144,11 +144,17 @@ type weighed struct {
 	// estimated says that a share or a missing value is in the certain tier, or in
 	// one that ties with it.
 	estimated bool
+	// tier is the certain situation's, shown the one of the headline; -1 where the
+	// situation has none.
+	tier, shown int
+	customer    cashback.Audience // the certain situation
+	category    string
 }
 
 // sums is what one tier pays at an amount.
 type sums struct {
 	done               bool
+	tier               int
 	reward, full, base number // bottom: capped on the base; full; base, uncapped
 	topCapped, topFull number
 	estimate           bool
@@ -174,36 +180,78 @@ func (s *sums) worse(o *sums) int {
 // unvalued when a tier that stands for one can't be valued, else ranked.
 func (o *offer) weigh(e *engine, amount number) (weighed, group) {
 	base := amount.div(o.net)
-	categories := o.categories(e, amount)
-	var w weighed
-	var first = true
-	fits := false
+	g := leftOut
+	w := weighed{tier: -1, shown: -1}
+	first := true
 	all := make([]sums, len(o.tiers))
-	for _, customer := range e.customers {
-		for _, category := range categories {
-			s, any, valued := o.stands(all, customer, category, amount, base)
-			if any && !valued {
-				return weighed{}, unvalued
+	o.situations(e, amount, func(customer cashback.Audience, category string, equals []int) {
+		s := sums{tier: -1} // a situation without a tier pays 0
+		for n, i := range equals {
+			t := &o.tiers[i]
+			if !t.valued {
+				g = unvalued
 			}
-			fits = fits || any
-			w.headline, w.best = most(w.headline, s.topFull), most(w.best, s.topCapped)
+			if g == unvalued {
+				return
+			}
+			g = ranked
+			if !all[i].done {
+				all[i] = t.at(amount, base)
+				all[i].tier = i
+			}
 			c := -1
-			if !first {
-				c = cmp.Or(s.reward.cmp(w.reward), s.full.cmp(w.full))
+			if n > 0 {
+				c = all[i].worse(&s)
 			}
-			first = false
 			switch {
 			case c < 0:
-				w.reward, w.full, w.base, w.estimated = s.reward, s.full, s.base, s.estimate
+				s = all[i]
 			case c == 0:
-				w.base, w.estimated = least(w.base, s.base), w.estimated || s.estimate
+				s.base, s.estimate = least(s.base, all[i].base), s.estimate || all[i].estimate
 			}
 		}
+		if first || w.headline.less(s.topFull) {
+			w.headline, w.shown = s.topFull, s.tier
+		}
+		w.best = most(w.best, s.topCapped)
+		c := -1
+		if !first {
+			c = cmp.Or(s.reward.cmp(w.reward), s.full.cmp(w.full))
+		}
+		first = false
+		switch {
+		case c < 0:
+			w.reward, w.full, w.base, w.estimated, w.tier, w.customer, w.category = s.reward, s.full, s.base, s.estimate, s.tier, customer, category
+		case c == 0:
+			w.base, w.estimated = least(w.base, s.base), w.estimated || s.estimate
+		}
+	})
+	return w, g
+}
+
+// situations yields, for each situation at an amount, the tiers that are the most
+// specific of those that fit, by index; none where none fits. The slice is reused.
+func (o *offer) situations(e *engine, amount number, yield func(customer cashback.Audience, category string, equals []int)) {
+	var equals []int
+	for _, customer := range e.customers {
+		for _, category := range o.categories(e, amount) {
+			equals = equals[:0]
+			for i := range o.tiers {
+				t := &o.tiers[i]
+				if t.audience != "" && t.audience != customer || t.category != "" && t.category != category || amount.less(t.minSpend) {
+					continue
+				}
+				if len(equals) > 0 && t.stated != o.tiers[equals[0]].stated {
+					if t.stated < o.tiers[equals[0]].stated {
+						continue
+					}
+					equals = equals[:0]
+				}
+				equals = append(equals, i)
+			}
+			yield(customer, category, equals)
+		}
 	}
-	if !fits {
-		return weighed{}, leftOut
-	}
-	return w, ranked
 }
 
 // categories are those of the situations: the given one, or each that an open tier
@@ -229,41 +277,6 @@ func (o *offer) categories(e *engine, amount number) []string {
 		names = append(names, "")
 	}
 	return names
-}
-
-// stands is what the one tier that stands for a situation pays: the most specific
-// that fits, among equals the one that yields least.
-func (o *offer) stands(all []sums, customer cashback.Audience, category string, amount, base number) (s sums, fits, valued bool) {
-	valued = true
-	stated := -1
-	for i := range o.tiers {
-		t := &o.tiers[i]
-		if t.audience != "" && t.audience != customer || t.category != "" && t.category != category || amount.less(t.minSpend) || t.stated < stated {
-			continue
-		}
-		if t.stated > stated {
-			stated, fits, valued = t.stated, false, true
-		}
-		if !t.valued {
-			valued, fits = false, true
-			continue
-		}
-		if !all[i].done {
-			all[i] = t.at(amount, base)
-		}
-		c := -1
-		if fits {
-			c = all[i].worse(&s)
-		}
-		fits = true
-		switch {
-		case c < 0:
-			s = all[i]
-		case c == 0:
-			s.base, s.estimate = least(s.base, all[i].base), s.estimate || all[i].estimate
-		}
-	}
-	return s, stated >= 0, valued
 }
 
 // wait is a threshold wait in whole days; never is one that doesn't end.
@@ -301,27 +314,32 @@ type shortfall struct {
 	need number
 }
 
-// settle pays a reward out by the best of the ways that are ever reached; nil when
-// none is, with the smallest shortfall.
-func (o *offer) settle(e *engine, reward number) (*outcome, shortfall) {
-	var best *outcome
-	var short shortfall
+// settle pays a reward out by the best of the ways that are ever reached; false
+// when none is, with the smallest shortfall.
+func (o *offer) settle(e *engine, reward number) (best outcome, short shortfall, reached bool) {
 	for i := range o.ways {
 		w := &o.ways[i]
-		var t wait
-		if need := w.minimum.sub(o.balance).sub(reward); need.sign() > 0 {
-			if t = o.threshold(need); t.never {
-				if short.way == nil || cmp.Or(need.cmp(short.need), compareKinds(w.kind, short.way.kind)) < 0 {
-					short = shortfall{w, need}
-				}
-				continue
+		t := o.until(w, reward)
+		if t.never {
+			need := w.minimum.sub(o.balance).sub(reward)
+			if short.way == nil || cmp.Or(need.cmp(short.need), compareKinds(w.kind, short.way.kind)) < 0 {
+				short = shortfall{w, need}
 			}
+			continue
 		}
-		if next := o.pay(e, w, t, reward); best == nil || next.better(best) {
-			best = &next
+		if next := o.pay(e, w, t, reward); !reached || next.better(&best) {
+			best, reached = next, true
 		}
 	}
-	return best, short
+	return best, short, reached
+}
+
+// until is how long a way's minimum takes with a reward.
+func (o *offer) until(w *way, reward number) wait {
+	if need := w.minimum.sub(o.balance).sub(reward); need.sign() > 0 {
+		return o.threshold(need)
+	}
+	return wait{}
 }
 
 func (o *offer) pay(e *engine, w *way, t wait, reward number) outcome {
@@ -336,8 +354,9 @@ func (o *offer) pay(e *engine, w *way, t wait, reward number) outcome {
 	out.waited = out.chanced.mul(e.discount(wait{days: days}))
 	out.value = out.waited
 	if w.locked && o.balance.sign() > 0 {
+		// p × (settled × D + balance × …), so that the sum stays short.
 		sooner := e.discount(t).sub(e.discount(w.alone))
-		out.value = out.value.add(o.p.mul(o.balance).mul(sooner))
+		out.value = out.settled.mul(e.discount(wait{days: days})).add(o.balance.mul(sooner)).mul(o.p)
 	}
 	return out
 }
