@@ -14,6 +14,7 @@ type engine struct {
 	customers []cashback.Audience // the situations' customers
 	patience  number
 	offers    []offer
+	pairs     []string // exchange rates that the offer being compiled used
 }
 
 // offer is a case's offer with its portal, in the basket's currency.
@@ -37,11 +38,14 @@ type offer struct {
 	// fixedDays is validation plus the wait for the payout run.
 	fixedDays int64
 	ways      []way
+	// pairs are the exchange rates that it rests on, sorted.
+	pairs []string
 }
 
 // way is a payout method that the shopper takes.
 type way struct {
 	kind    string
+	index   int // among the portal's methods; they aren't known where it has none
 	minimum number
 	stated  bool // the minimum is the portal's own
 	fee     number
@@ -56,6 +60,7 @@ type way struct {
 
 // tier is a tier as amounts can be put in.
 type tier struct {
+	index    int // among the offer's tiers
 	category string
 	audience cashback.Audience
 	minSpend number // 0 where none, or where it has no rate
@@ -123,6 +128,7 @@ func compile(c *Case) *engine {
 
 func (e *engine) compileOffer(in *Offer, portal *Portal) offer {
 	c, shopper := e.c, &e.c.Shopper
+	e.pairs = e.pairs[:0]
 	o := offer{
 		portal: in.Portal,
 		stale:  in.Quarantined || in.VerifiedOn == 0 || c.Now-in.VerifiedOn > freshDays,
@@ -137,7 +143,8 @@ func (e *engine) compileOffer(in *Offer, portal *Portal) offer {
 	o.rateless = !ok
 	for i := range in.Tiers {
 		if t := &in.Tiers[i]; e.open(t) {
-			o.tiers = append(o.tiers, e.compileTier(t, portal, rate))
+			o.tiers = append(o.tiers, e.compileTier(t, portal))
+			o.tiers[len(o.tiers)-1].index = i
 		}
 	}
 
@@ -166,11 +173,14 @@ func (e *engine) compileOffer(in *Offer, portal *Portal) offer {
 		o.estimate = true
 	}
 	o.fixedDays += payoutDays(frequency)
-	for _, method := range methods {
+	for i, method := range methods {
 		if shopper.takes(method.Kind) {
 			o.ways = append(o.ways, e.compileWay(&o, &method, rate))
+			o.ways[len(o.ways)-1].index = i
 		}
 	}
+	slices.Sort(e.pairs)
+	o.pairs = slices.Clone(slices.Compact(e.pairs))
 	o.hidden = len(o.ways) == 0 || shopper.Portals != nil && !slices.Contains(shopper.Portals, in.Portal)
 	return o
 }
@@ -226,7 +236,7 @@ func (e *engine) open(t *Tier) bool {
 		(t.ValidFrom == 0 || t.ValidFrom <= date) && (t.ValidTo == 0 || date <= t.ValidTo)
 }
 
-func (e *engine) compileTier(in *Tier, portal *Portal, rate number) tier {
+func (e *engine) compileTier(in *Tier, portal *Portal) tier {
 	t := tier{category: in.Category, audience: in.Audience}
 	for _, states := range [...]bool{in.Category != "", in.Audience != "", in.Channel != "", in.MinSpend.Valid, in.ValidFrom != 0 || in.ValidTo != 0} {
 		if states {
@@ -327,10 +337,14 @@ func (e *engine) rate(from, to cashback.Currency) (number, bool) {
 	if from == to {
 		return one, true
 	}
-	if r, ok := e.c.FX[string(from)+"/"+string(to)]; ok {
+	name := string(from) + "/" + string(to)
+	if r, ok := e.c.FX[name]; ok {
+		e.pairs = append(e.pairs, name)
 		return exactly(r).reduced(), true
 	}
-	if r, ok := e.c.FX[string(to)+"/"+string(from)]; ok {
+	name = string(to) + "/" + string(from)
+	if r, ok := e.c.FX[name]; ok {
+		e.pairs = append(e.pairs, name)
 		return exactly(r).reduced().inverse(), true
 	}
 	return zero, false

@@ -41,7 +41,7 @@ func KeepOrGive(c Case) (Giving, error) {
 		return Giving{}, err
 	}
 	e := compile(&give)
-	if g.Give, err = e.answer(exactly(give.Purchase.Amount)); err != nil {
+	if g.Give, err = e.answer(exactly(give.Purchase.Amount), nil); err != nil {
 		return Giving{}, err
 	}
 	for _, row := range g.Give.Ranked {

@@ -15,10 +15,12 @@ func Rank(c Case) (Answer, error) {
 		return Answer{}, err
 	}
 	e := compile(&c)
-	return e.answer(exactly(c.Purchase.Amount))
+	return e.answer(exactly(c.Purchase.Amount), nil)
 }
 
-func (e *engine) answer(amount number) (Answer, error) {
+// answer ranks the offers at an amount; told, where it isn't nil, hears of each
+// ranked row.
+func (e *engine) answer(amount number, told func(i int, r *result, row *Row)) (Answer, error) {
 	a := Answer{Ranked: []Row{}, Unreachable: []Unreachable{}, Unvalued: []string{}, Stale: []string{}, Hidden: []string{}}
 	minima := make(map[string]number, len(e.offers))
 	for i := range e.offers {
@@ -38,7 +40,11 @@ func (e *engine) answer(amount number) (Answer, error) {
 			})
 		case ranked:
 			minima[o.portal] = r.way.minimum
-			a.Ranked = append(a.Ranked, o.row(e, r, &money))
+			row := o.row(e, r, &money)
+			if told != nil {
+				told(i, &r, &row)
+			}
+			a.Ranked = append(a.Ranked, row)
 		}
 		if money.beyond {
 			return Answer{}, cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "offers[" + itoa(i) + "]"},
