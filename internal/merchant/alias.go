@@ -21,17 +21,35 @@ const anywhere cashback.Country = "*"
 type aliasSet struct {
 	name   string
 	names  []aliasName
-	source string // file and line
+	source string
 	global bool
 	// families limits a set to entries of these trades, for firms that share a name
 	// with others; 0 for all.
 	families familySet
 }
 
-// aliasName is one name of a set, with why it is one ("rebrand 2019").
+// aliasName is one name of a set, with why it is one.
 type aliasName struct {
-	name, why string
-	key       string
+	name string
+	kind string // of aliasKinds; empty for the present name
+	year string // "2019", or "2019-01" where the month is known
+	key  string
+}
+
+// aliasKinds are the ways to be another name of a shop, as the files write them,
+// and in words: the other name, then the present one. Those that happened at a time
+// need a year.
+var aliasKinds = map[string]struct {
+	words string
+	dated bool
+}{
+	"rebrand":  {"%q is what %q was called until", true},
+	"merger":   {"%q became part of %q in", true},
+	"initials": {"%q are the initials of %q", false},
+	"entity":   {"%q is the firm behind %q", false},
+	"short":    {"%q is short for %q", false},
+	"long":     {"%q is the full name of %q", false},
+	"spelling": {"%q is a usual spelling of %q", false},
 }
 
 // aliases is what is known of shops beyond their spelling.
@@ -51,8 +69,10 @@ func newAliases() *aliases {
 // its own for a name: shops there are mostly the same.
 func neighbours(c cashback.Country) []cashback.Country {
 	switch c {
-	case "AT", "CH", "LI":
-		return []cashback.Country{c, "DE", "FR", anywhere}
+	case "AT", "LI":
+		return []cashback.Country{c, "DE", anywhere}
+	case "CH":
+		return []cashback.Country{c, "DE", "FR", "IT", anywhere}
 	case "BE", "LU":
 		return []cashback.Country{c, "FR", "NL", "DE", anywhere}
 	case "MC":
@@ -69,60 +89,36 @@ func neighbours(c cashback.Country) []cashback.Country {
 	return []cashback.Country{c, anywhere}
 }
 
-// readAliases reads aliases/*.txt. A file is named after its country, or "all" for
-// every one. A line holds the names of one shop, separated by semicolons, its
-// present name first; a remark in square brackets says why a name is one, and since
-// when. A word in braces behind the first name limits the line to shops of that
-// trade. Under [global] stand shops that are one in all countries, under [brands]
-// the names that a brand has in different countries.
+// readAliases reads aliases/*.txt, whose lines all.txt explains. A name stands either
+// there or in a country's file, never in both.
 func (r *Rules) readAliases(fsys fs.FS) error {
 	names, err := fs.Glob(fsys, "aliases/*.txt")
 	if err != nil {
 		return fmt.Errorf("list the alias data: %w", err)
 	}
-	sort.Strings(names)
+	sort.Strings(names) // all.txt is the first
 	for _, file := range names {
-		country := cashback.Country(strings.ToUpper(strings.TrimSuffix(path.Base(file), ".txt")))
-		if country == "ALL" {
+		base := strings.TrimSuffix(path.Base(file), ".txt")
+		country := cashback.Country(strings.ToUpper(base))
+		if base == "all" {
 			country = anywhere
 		}
 		if r.aliases.sets[country] == nil {
 			r.aliases.sets[country] = map[uint64][]*aliasSet{}
 		}
 		err := eachLine(fsys, file, func(section, line string) error {
-			set := &aliasSet{source: file, global: section == "global"}
-			for i, part := range strings.Split(line, ";") {
-				part, why := cutOut(part, '[', ']')
-				part, trade := cutOut(part, '{', '}')
-				n := aliasName{name: part, why: why}
-				if n.name == "" {
-					return fmt.Errorf("name %d is empty", i+1)
+			switch section {
+			case "", "global":
+				set, err := r.parseSet(file, line)
+				if err != nil {
+					return err
 				}
-				if trade != "" {
-					for _, t := range strings.Fields(trade) {
-						f := r.families[t]
-						if f == 0 {
-							return fmt.Errorf("%q is no trade of words/categories.txt", t)
-						}
-						set.families |= f
-					}
-				}
-				set.names = append(set.names, n)
+				set.global = section == "global"
+				return r.addSet(country, set)
+			case "brands":
+				return r.addBrand(line)
 			}
-			set.name = set.names[0].name
-			market := country
-			if country == anywhere {
-				market = "ZZ" // no country word is the portal's own
-			}
-			if section == "brands" {
-				for _, n := range set.names {
-					if f, ok := r.read(market, n.name, site{}); ok {
-						r.aliases.brands[f.key] = set.name
-					}
-				}
-				return nil
-			}
-			return r.addSet(country, market, set)
+			return fmt.Errorf("a section [%s] is not known here", section)
 		})
 		if err != nil {
 			return err
@@ -131,27 +127,103 @@ func (r *Rules) readAliases(fsys fs.FS) error {
 	return nil
 }
 
-func (r *Rules) addSet(country, market cashback.Country, set *aliasSet) error {
+// parseSet reads "Present name {trade}; Other name [kind year]; …".
+func (r *Rules) parseSet(file, line string) (*aliasSet, error) {
+	set := &aliasSet{source: file}
+	for i, part := range strings.Split(line, ";") {
+		part, remark := cutOut(part, '[', ']')
+		part, trades := cutOut(part, '{', '}')
+		n := aliasName{name: part}
+		n.kind, n.year, _ = strings.Cut(remark, " ")
+		k, known := aliasKinds[n.kind]
+		switch {
+		case n.name == "":
+			return nil, fmt.Errorf("name %d is empty", i+1)
+		case i == 0 && remark != "":
+			return nil, fmt.Errorf("the first name is the present one and needs no [%s]", remark)
+		case i > 0 && !known:
+			return nil, fmt.Errorf("%q needs to say what it is: [rebrand YEAR], [merger YEAR], [initials], [entity], [short], [long] or [spelling]", n.name)
+		case i > 0 && k.dated != isYear(n.year):
+			return nil, fmt.Errorf("%q: [%s] is dated wrongly: a rebrand and a merger have a year such as 2019 or 2019-03, the others none", n.name, remark)
+		case i > 0 && trades != "":
+			return nil, fmt.Errorf("{%s} belongs behind the first name", trades)
+		}
+		for _, t := range strings.Fields(trades) {
+			f := r.families[t]
+			if f == 0 {
+				return nil, fmt.Errorf("%q is no trade of words/categories.txt", t)
+			}
+			set.families |= f
+		}
+		set.names = append(set.names, n)
+	}
+	if len(set.names) < 2 {
+		return nil, fmt.Errorf("%q stands alone: a line needs two names", line)
+	}
+	set.name = set.names[0].name
+	return set, nil
+}
+
+// isYear says whether s is a year, or a month of one.
+func isYear(s string) bool {
+	y, m, dated := strings.Cut(s, "-")
+	return len(y) == 4 && isDigits(y) && (!dated || len(m) == 2 && isDigits(m) && m >= "01" && m <= "12")
+}
+
+// addSet enters a set under all spellings of its names.
+func (r *Rules) addSet(country cashback.Country, set *aliasSet) error {
+	market := country
+	if country == anywhere {
+		market = "ZZ" // no country word is the portal's own
+	}
+	var seen [][]uint64
 	for i := range set.names {
 		n := &set.names[i]
 		f, ok := r.read(market, n.name, site{})
-		if !ok {
+		switch {
+		case !ok:
 			return fmt.Errorf("%q is no name", n.name)
+		case f.storefront != market:
+			return fmt.Errorf("%q names the storefront of %s: aliases never join storefronts of two countries", n.name, f.storefront)
+		case slices.ContainsFunc(seen, func(s []uint64) bool { return shares(s, f.same) }):
+			return fmt.Errorf("%q is only another spelling, which the rules know without this line", n.name)
 		}
+		seen = append(seen, f.same)
 		n.key = f.key
 		for _, h := range f.same {
 			have := r.aliases.sets[country][h]
-			if slices.Contains(have, set) {
-				continue
-			}
-			for _, other := range have {
-				if other.families == 0 || set.families == 0 {
+			for _, other := range append(slices.Clone(have), r.aliases.sets[anywhere][h]...) {
+				if other == set {
+					continue
+				}
+				if other.families == 0 || set.families == 0 || other.families&set.families != 0 {
 					return fmt.Errorf("%q is a name of %q already", n.name, other.name)
 				}
 			}
-			r.aliases.sets[country][h] = append(have, set)
+			if !slices.Contains(have, set) {
+				r.aliases.sets[country][h] = append(have, set)
+			}
 		}
-		r.aliases.count++
+		if i > 0 {
+			r.aliases.count++
+		}
+	}
+	return nil
+}
+
+// addBrand reads "Brand; its name elsewhere; …": storefronts of one brand.
+func (r *Rules) addBrand(line string) error {
+	parts := strings.Split(line, ";")
+	for _, p := range parts {
+		p = strings.TrimSpace(p)
+		f, ok := r.read("ZZ", p, site{})
+		if !ok {
+			return fmt.Errorf("%q is no name", p)
+		}
+		if b, taken := r.aliases.brands[f.key]; taken {
+			return fmt.Errorf("%q is a name of the brand %q already", p, b)
+		}
+		r.aliases.brands[f.key] = strings.TrimSpace(parts[0])
 	}
 	return nil
 }
@@ -194,17 +266,18 @@ func (r *Rules) lookup(storefront cashback.Country, f *form, families familySet)
 // id names the set among the features.
 func (s *aliasSet) id() string { return s.source + "\x00" + s.name }
 
-// why says why name is one of the set's, in words.
+// why says why a name is one of the set's, in words.
 func (s *aliasSet) why(key string) string {
 	for _, n := range s.names[1:] {
 		if n.key == key {
-			if n.why != "" {
-				return fmt.Sprintf("%q is known as a name of %q (%s, %s)", n.name, s.name, n.why, s.source)
+			said := fmt.Sprintf(aliasKinds[n.kind].words, n.name, s.name)
+			if n.year != "" {
+				said += " " + n.year
 			}
-			return fmt.Sprintf("%q is known as a name of %q (%s)", n.name, s.name, s.source)
+			return fmt.Sprintf("%s (%s)", said, s.source)
 		}
 	}
-	return fmt.Sprintf("known as %q (%s)", s.name, s.source)
+	return fmt.Sprintf("%q is known (%s)", s.name, s.source)
 }
 
 // familySet is a set of families of trades.

@@ -60,7 +60,7 @@ type verdict struct {
 // decide says whether two groups of a storefront are one shop. With say it gives
 // its reasons in words.
 func (r *Rules) decide(a, b *group, say bool) verdict {
-	if a.alias != nil && b.alias != nil {
+	if a.alias != nil && b.alias != nil && (a.alias == b.alias || a.alias.source == b.alias.source) {
 		return known(a, b, say)
 	}
 	c := comparison{rules: r, a: a, b: b, rel: relate(a, b), say: say}
@@ -194,7 +194,8 @@ func (c *comparison) weighTrade() {
 	case c.bare.families.contradict(trade):
 		c.apart = c.evidence != softly
 		c.rule(0.20, "but the shorter one is of another trade")
-	case c.evidence == firmly && c.rel == unknownSites && c.bare.families&trade != 0:
+	case c.evidence == firmly && c.rel == unknownSites && c.bare.families != 0 && c.bare.families&^trade == 0:
+		// A grocer sells wine too: only a category no wider than the trade counts.
 		c.rule(0.84, "and the shorter one is of that trade")
 	}
 }
