@@ -10,6 +10,7 @@ import (
 
 // Reasons for what is no rate, or wasn't understood.
 const (
+	whyMany       = "more amounts than a rate has"
 	whyEmpty      = "the text is empty"
 	whyLong       = "the text is longer than a rate's"
 	whyNoAmount   = "no amount in it"
@@ -39,7 +40,11 @@ func (p *parser) span(a, b int) cashback.Span {
 	return cashback.Span{Start: p.at(a), End: p.end(b - 1)}
 }
 
-// first is storage for the commonest reward, one tier with one component, in a
+// mostQuantities bounds the amounts of a text: a shop with all its tiers has some
+// dozens. Only their number, never the text's length, is ever squared.
+const mostQuantities = 200
+
+// firstTier is storage for the commonest reward, one tier with one component, in a
 // single allocation.
 type firstTier struct {
 	tiers      [1]cashback.Tier
@@ -52,13 +57,17 @@ func (p *parser) read() (r cashback.Reward) {
 	fail := func(why string, at cashback.Span) cashback.Reward {
 		return cashback.Reward{Raw: p.raw, Kind: cashback.Unknown, Reason: why, At: at}
 	}
-	rates, zeros := 0, 0
+	if len(p.qs) > mostQuantities {
+		return fail(whyMany, cashback.Span{End: len(p.raw)})
+	}
+	rates, zeros, hole := 0, 0, false
 	last := -1
 	for k := range p.qs {
 		q := &p.qs[k]
 		if why := p.trouble(k, last); why != "" && (q.role == roleRate || q.role == rolePrevious) {
 			return fail(why, p.span(q.first, q.last))
 		}
+		hole = hole || q.role == roleHole
 		if q.role != roleRate {
 			continue
 		}
@@ -68,11 +77,11 @@ func (p *parser) read() (r cashback.Reward) {
 		}
 		last = k
 	}
-	if rates > 0 && zeros == rates && p.all&mHole == 0 {
+	if rates > 0 && zeros == rates && !hole {
 		r.Kind = cashback.NoCashback
 		return r
 	}
-	if rates == 0 {
+	if zeros == rates {
 		return p.without(r)
 	}
 	if !p.lang.known && p.foreign() {
@@ -182,8 +191,9 @@ func (p *parser) unconditional(q *quantity, t *cashback.Tier) bool {
 }
 
 func (p *parser) labelBefore(q *quantity) bool {
+	p.steps += q.first - q.preStart
 	i := q.first - 1
-	for ; i >= 0 && p.toks[i].inside >= q.inside; i-- {
+	for ; i >= q.preStart && p.toks[i].inside >= q.inside; i-- {
 		if t := &p.toks[i]; t.kind == tNum || t.kind == tWord && t.means == 0 {
 			return true
 		}

@@ -18,7 +18,6 @@ const (
 type parser struct {
 	raw    string
 	c      Context
-	lex    *Lexicon
 	lang   *language
 	region string
 	plain  plain
@@ -36,6 +35,10 @@ type parser struct {
 
 	// what the words of the whole text say
 	all meaning
+	// paid is set once a quantity was a rate or a previous one
+	paid bool
+	// steps counts the work, so that tests can hold it linear
+	steps int
 }
 
 // neutralise takes their meaning from words for coupons that stand in a condition:
@@ -204,6 +207,7 @@ func (p *parser) named(a, b int) bool {
 // part divides what stands between two quantities.
 func (p *parser) part(a, b *quantity, backward bool) {
 	from, to := a.last, b.first
+	p.steps += 4 * (to - from)
 	split, skip := -1, 0
 	b.link = linkNone
 	if from == to {
@@ -312,6 +316,7 @@ func (p *parser) part(a, b *quantity, backward bool) {
 // ones first.
 func (p *parser) describe(q *quantity) {
 	const far = 1 << 20
+	p.steps += q.sufEnd - q.preStart
 	best := noun(nounNone)
 	bestAt := far
 	label := false
@@ -400,7 +405,10 @@ func (p *parser) assign() {
 		}
 	}
 	for k := range p.qs {
-		p.qs[k].role = p.roleOf(k)
+		q := &p.qs[k]
+		q.role = p.roleOf(k)
+		p.paid = p.paid || q.role == roleRate || q.role == rolePrevious
+		p.steps += 2 * (q.sufEnd - q.preStart)
 	}
 }
 
@@ -556,12 +564,7 @@ func (p *parser) labelled(q *quantity) bool {
 func (p *parser) conditional(k int) bool {
 	q := &p.qs[k]
 	cash := q.noun == nounCashback
-	earlier := false
-	for i := range k {
-		if r := p.qs[i].role; r == roleRate || r == rolePrevious {
-			earlier = true
-		}
-	}
+	earlier := p.paid
 	if q.orMore && q.unit != uPercent {
 		return true
 	}
@@ -588,7 +591,8 @@ func (p *parser) conditional(k int) bool {
 			break
 		}
 		switch {
-		case t.is(mFrom) && !q.ranged:
+		case q.ranged && t.is(mFrom|mBetween):
+		case t.is(mFrom):
 			return earlier || q.unit == uMoney && !cash && q.verb == 0
 		case t.is(mOver | mUnder):
 			return true

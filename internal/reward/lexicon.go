@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 
@@ -38,6 +39,7 @@ type Lexicon struct {
 	tags      map[string]tagKind
 	old       map[string]bool // class names of elements that hold a previous rate
 	languages map[string]*language
+	spare     [4]atomic.Pointer[parser] // those that rest, for the room that they have
 }
 
 // entry is what a phrase means.
@@ -476,12 +478,13 @@ func (t *trie) step(node int32, b byte) int32 {
 
 // find returns the longest phrase that text holds at i, and where it ends. A blank
 // in a phrase also stands for a no-break one, for several, for a hyphen and for a
-// tag between the words.
-func (t *trie) find(text []byte, i int) (*entry, int) {
+// tag between the words. The bytes walked are added to steps.
+func (t *trie) find(text []byte, i int, steps *int) (*entry, int) {
 	var best *entry
 	end := i
 	node := t.first[text[i]]
 	for k := i + 1; node != 0; {
+		*steps++
 		if e := t.nodes[node].entry; e != nil && endsWord(text, k, e) {
 			best, end = e, k
 		}
@@ -507,6 +510,7 @@ func (t *trie) find(text []byte, i int) (*entry, int) {
 			k++
 			for k < len(text) && isGap(text[k]) {
 				k++
+				*steps++
 			}
 			continue
 		}

@@ -80,14 +80,10 @@ func scanNumber(text []byte, i int, blankGroups bool) scan {
 		switch mark {
 		case '.', ',':
 		case ' ', bHardGap:
-			if mark == ' ' && !blankGroups || zero || first > 3 || first == 0 || count > 0 && marks[count-1] != mark || !threeDigits(text, k+1) {
+			if mark == ' ' && !blankGroups || zero || first > 3 || first == 0 || count > 0 && marks[count-1] != bHardGap || !threeDigits(text, k+1) {
 				mark = 0
-			}
-			if mark == ' ' {
+			} else {
 				mark = bHardGap
-				if count > 0 && marks[count-1] != bHardGap {
-					mark = 0
-				}
 			}
 		case '\'':
 			if zero || first > 3 || first == 0 || !threeDigits(text, k+1) {
@@ -299,7 +295,7 @@ func notAmount(text []byte, i, first int) int {
 	k := i + first
 	mark := at(k)
 	if mark == 'x' && isDigit(at(k+1)) {
-		return first + 1 + run(k+1) // "2x1"
+		return k + 1 + run(k+1) // "2x1"
 	}
 	if mark != '/' && mark != '-' && mark != '.' && mark != ':' || !isDigit(at(k+1)) {
 		return 0

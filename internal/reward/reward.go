@@ -53,25 +53,18 @@ func (l *Lexicon) Parse(text string, c Context) cashback.Reward {
 	if len(text) > maxText {
 		return cashback.Reward{Raw: text, Kind: cashback.Unknown, Reason: whyLong, At: cashback.Span{Start: maxText, End: len(text)}}
 	}
-	// Room on the stack for all but the longest texts.
-	var (
-		bytes      [192]byte
-		offsets    [193]uint32
-		tokens     [40]token
-		quantities [6]quantity
-	)
-	p := parser{
-		raw: text, c: c, lex: l,
-		plain: plain{text: bytes[:0], at: offsets[:0]},
-		toks:  tokens[:0], qs: quantities[:0],
-		none: token{kind: tBreak},
-	}
-	p.lang, p.region = l.locale(c.Locale)
-	p.plain.normalise(text, l)
+	p := l.parser(text, c)
+	defer l.release(p)
+	return l.parse(p)
+}
+
+func (l *Lexicon) parse(p *parser) cashback.Reward {
+	p.lang, p.region = l.locale(p.c.Locale)
+	p.plain.normalise(p.raw, l)
 	p.tokens()
 	p.neutralise()
 	p.quantities()
-	if len(p.qs) > 0 {
+	if len(p.qs) > 0 && len(p.qs) <= mostQuantities {
 		p.divide()
 		for k := range p.qs {
 			p.describe(&p.qs[k])
@@ -79,6 +72,39 @@ func (l *Lexicon) Parse(text string, c Context) cashback.Reward {
 		p.assign()
 	}
 	return p.read()
+}
+
+// parser takes a parser from those that have read texts before: its room is kept.
+func (l *Lexicon) parser(text string, c Context) *parser {
+	var p *parser
+	for i := range l.spare {
+		if p = l.spare[i].Swap(nil); p != nil {
+			break
+		}
+	}
+	if p == nil {
+		p = &parser{none: token{kind: tBreak}}
+	}
+	p.raw, p.c = text, c
+	return p
+}
+
+// release gives a parser back, unless it has grown for a text of unusual length.
+func (l *Lexicon) release(p *parser) {
+	const most = 4 << 10
+	if cap(p.plain.text) > most {
+		return
+	}
+	*p = parser{
+		none:  p.none,
+		plain: plain{text: p.plain.text[:0], at: p.plain.at[:0]},
+		toks:  p.toks[:0], qs: p.qs[:0],
+	}
+	for i := range l.spare {
+		if l.spare[i].CompareAndSwap(nil, p) {
+			return
+		}
+	}
 }
 
 // locale finds the language and the region of a BCP 47 tag. A tag without a language

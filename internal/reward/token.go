@@ -80,7 +80,7 @@ func (p *parser) tokens() {
 			i = s.end
 			continue
 		}
-		if e, end := p.lang.words.find(text, i); e != nil {
+		if e, end := p.lang.words.find(text, i, &p.steps); e != nil {
 			t := token{kind: tWord, means: e.means, entry: e, start: uint32(i), end: uint32(end)}
 			if e.accented != 0 && p.ascii(i, end) {
 				t.means &^= e.accented
@@ -116,7 +116,7 @@ func (p *parser) tokens() {
 				if !isIdeograph(r) {
 					break
 				}
-				if e, _ := p.lang.words.find(text, end); e != nil {
+				if e, _ := p.lang.words.find(text, end, &p.steps); e != nil {
 					break
 				}
 				end += n
@@ -210,7 +210,7 @@ func (p *parser) compound(t *token) {
 		return
 	}
 	for i := least; i < len(text)-1; i++ {
-		if e, end := p.lang.inner.find(text, i); e != nil && end == len(text) {
+		if e, end := p.lang.inner.find(text, i, &p.steps); e != nil && end == len(text) {
 			t.means |= e.means
 			t.entry = e
 			return
