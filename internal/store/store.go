@@ -103,6 +103,7 @@ type Store struct {
 	// when a context ends.
 	writer chan struct{}
 
+	closed  chan struct{}
 	failure atomic.Pointer[error]
 	failed  chan struct{}
 	// last is the number of the newest change record; news is closed, and replaced,
@@ -132,7 +133,7 @@ func Open(ctx context.Context, dir string, o Options) (s *Store, err error) {
 	s = &Store{
 		dir: dir, now: o.Now, logger: o.Logger, limits: o.Limits,
 		me:     HolderInfo{PID: os.Getpid(), Address: o.Address, Since: o.Now().UTC().Truncate(time.Second)},
-		writer: make(chan struct{}, 1), failed: make(chan struct{}), news: make(chan struct{}), lost: map[string]error{},
+		writer: make(chan struct{}, 1), closed: make(chan struct{}), failed: make(chan struct{}), news: make(chan struct{}), lost: map[string]error{},
 	}
 	s.writer <- struct{}{}
 	if s.lock, err = lock(ctx, dir, s.me); err != nil {
@@ -273,7 +274,8 @@ func (s *Store) Close() error {
 	if s.lock == nil {
 		return nil
 	}
-	<-s.writer // never given back: later writes wait for their context
+	<-s.writer // never given back
+	close(s.closed)
 	var err error
 	if s.cache != nil {
 		err = s.cache.close()
@@ -310,6 +312,8 @@ func (s *Store) SetAddress(address string) error {
 	return nil
 }
 
+var errClosed = cashback.Errorf(cashback.Unavailable, "the store is closed")
+
 // Failed is closed when a commit failed: what it wrote may or may not be there.
 // Nothing is written any more; the process must end with status 74.
 func (s *Store) Failed() <-chan struct{} { return s.failed }
@@ -345,6 +349,9 @@ func (s *Store) read(ctx context.Context, f func(*tx) error) (err error) {
 		}
 	}()
 	b, err := s.db.Begin(false)
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+		return errClosed
+	}
 	if err != nil {
 		return cashback.Errorf(cashback.DiskFailed, "read the database: %w", err)
 	}
@@ -357,6 +364,8 @@ func (s *Store) write(ctx context.Context, f func(*tx) error) (err error) {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-s.closed:
+		return errClosed
 	case <-s.writer:
 		defer func() { s.writer <- struct{}{} }()
 	}

@@ -16,6 +16,7 @@ type tx struct {
 	store  *Store
 	writes bool
 	wrote  bool // something was put or dropped
+	puts   int  // records put
 
 	count   counters // loaded on first use in a write
 	counted bool
@@ -187,6 +188,7 @@ func (t *tx) put(b bucket, key []byte, v any) error {
 
 func (t *tx) putRaw(b bucket, key, payload []byte) error {
 	t.wrote = true
+	t.puts++
 	t.damage = slices.DeleteFunc(t.damage, func(d *DamagedError) bool { return d.Bucket == string(b) && bytes.Equal(d.Key, key) })
 	if err := t.bucket(b).Put(key, seal(b, key, payload)); err != nil {
 		return cashback.Errorf(cashback.Internal, "write %s/%s: %w", b, printable(key), err)
