@@ -351,7 +351,7 @@ func (m *model) compare(t *testing.T, s *Store) {
 		if id != lead {
 			continue
 		}
-		offers, err := op.Offers(ctx, id)
+		_, offers, err := op.Shop(ctx, id)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -111,16 +111,27 @@ func (v *Reader) hidden(p portalNumber) bool {
 // Offers lists the live offers of a merchant, or of the one that its id leads to,
 // by portal number and age.
 func (v *Reader) Offers(ctx context.Context, id cashback.MerchantID) (out []cashback.Offer, err error) {
-	defer cashback.Wrap(&err, "read the offers of merchant %d", id)
+	_, out, err = v.Shop(ctx, id)
+	return out, err
+}
+
+// Shop returns a merchant, or the one that its id leads to, and its live offers, of
+// one and the same moment.
+func (v *Reader) Shop(ctx context.Context, id cashback.MerchantID) (m cashback.Merchant, offers []cashback.Offer, err error) {
+	defer cashback.Wrap(&err, "read merchant %d", id)
 	err = v.store.read(ctx, func(t *tx) error {
-		m, err := v.merchant(t, id)
+		rec, err := v.merchant(t, id)
 		if err != nil {
 			return err
 		}
-		out, err = v.offers(t, m.Merchant.ID)
+		m = rec.Merchant
+		offers, err = v.offers(t, m.ID)
 		return err
 	})
-	return out, err
+	if err != nil {
+		return cashback.Merchant{}, nil, err
+	}
+	return m, offers, nil
 }
 
 func (v *Reader) offers(t *tx, id cashback.MerchantID) (out []cashback.Offer, err error) {
