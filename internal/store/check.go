@@ -130,7 +130,7 @@ type checker struct {
 	portals   map[portalNumber]string
 	entries   map[entryNumber]bool
 	offers    map[portalNumber]int
-	pages     map[string]bool // the readings that offers have
+	pages     map[string]bool // the readings that offers have; true once met
 	merchants map[cashback.MerchantID]cashback.MerchantID
 }
 
@@ -229,7 +229,7 @@ func (c *checker) remember(b bucket, key []byte, record any) {
 		}
 		if v.Offer != nil {
 			c.offers[at.portal]++
-			c.pages[string(readingKey(at.portal, v.Offer.Page))] = true
+			c.pages[string(readingKey(at.portal, v.Offer.Page))] = false
 		}
 		var under cashback.MerchantID
 		if found, err := c.t.get(listedBucket, at.key(), &under); err == nil && (!found || under != m) {
@@ -245,7 +245,11 @@ func (c *checker) remember(b bucket, key []byte, record any) {
 			c.r.note(&c.r.Sense, "the slug %q leads to merchant %d, which isn't there", short(string(key)), *v)
 		}
 	case *pageRecord:
-		delete(c.pages, string(key))
+		if _, needed := c.pages[string(key)]; !needed {
+			at := placeOf(key)
+			c.r.note(&c.r.Sense, "no offer of portal %d was read on page %d", at.portal, at.entry)
+		}
+		c.pages[string(key)] = true
 	case *pointRecord:
 		if p := v.Previous; p != 0 && c.t.value(historyBucket, historyKey(entryNumber(binary.BigEndian.Uint32(key)), p)) == nil {
 			c.r.note(&c.r.Sense, "entry %d has lost its rate of change %d", binary.BigEndian.Uint32(key), p)
@@ -261,6 +265,9 @@ func (c *checker) remember(b bucket, key []byte, record any) {
 // sense compares what was remembered.
 func (c *checker) sense() {
 	for _, key := range sortedKeys(c.pages) {
+		if c.pages[key] {
+			continue
+		}
 		at := placeOf([]byte(key))
 		c.r.note(&c.r.Sense, "offers of portal %d were read on page %d, which isn't there", at.portal, at.entry)
 	}

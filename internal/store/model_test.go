@@ -120,6 +120,9 @@ func (m *model) offer(portal string, shop int, run string) cashback.Offer {
 	if m.rng.IntN(10) == 0 {
 		page = (page + 1) % 3 // it has moved to another page
 	}
+	if m.rng.IntN(15) == 0 {
+		page = 10 + m.runs%5 // a page that comes and goes
+	}
 	at := m.clock.at.Add(time.Duration(page) * time.Minute)
 	switch m.rng.IntN(12) {
 	case 0:
@@ -333,11 +336,15 @@ func (m *model) compare(t *testing.T, s *Store) {
 		t.Fatal(err)
 	}
 	visible := 0
-	for _, refs := range byMerchant {
-		if slices.ContainsFunc(refs, func(r merchant.Ref) bool {
+	for id, refs := range byMerchant {
+		shown := slices.ContainsFunc(refs, func(r merchant.Ref) bool {
 			return m.modes[r.Portal] != cashback.Private && m.modes[r.Portal] != cashback.Off
-		}) {
+		})
+		if shown {
 			visible++
+		}
+		if _, err := pub.Merchant(ctx, id); (err == nil) != shown {
+			t.Fatalf("the public sees merchant %d: %v, it should: %v", id, err == nil, shown)
 		}
 	}
 	if seen != visible {

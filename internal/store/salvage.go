@@ -42,7 +42,7 @@ func Salvage(ctx context.Context, dir string, o Options) (rep Report, kept int, 
 	if err != nil {
 		return rep, 0, err
 	}
-	s := &salvage{ctx: ctx, db: db, rep: &rep, since: stamp(o.Now()), entries: map[place]cashback.MerchantID{}, numbers: map[entryNumber]bool{}, pages: map[string]bool{}}
+	s := &salvage{ctx: ctx, db: db, rep: &rep, since: stamp(o.Now()), entries: map[place]cashback.MerchantID{}, numbers: map[entryNumber]bool{}, pages: map[string]bool{}, needed: map[string]bool{}}
 	// The first walk learns what is there, the second copies what has a place.
 	old.problem, old.record = func(error) {}, s.learn
 	old.walk()
@@ -79,6 +79,7 @@ type salvage struct {
 	entries map[place]cashback.MerchantID
 	numbers map[entryNumber]bool
 	pages   map[string]bool
+	needed  map[string]bool // the pages that offers were read on
 
 	batch   []saved
 	kept    int
@@ -109,7 +110,7 @@ func (s *salvage) whole(name, key, value []byte) (bucket, []byte, error) {
 }
 
 func (s *salvage) learn(name, key, value []byte) {
-	b, _, err := s.whole(name, key, value)
+	b, payload, err := s.whole(name, key, value)
 	if err != nil {
 		return
 	}
@@ -118,6 +119,10 @@ func (s *salvage) learn(name, key, value []byte) {
 	case offersBucket:
 		m, at := placeUnder(key)
 		s.entries[at], s.numbers[at.entry] = m, true
+		var l listing
+		if decode(b, key, payload, &l) == nil && l.Offer != nil {
+			s.needed[string(readingKey(at.portal, l.Offer.Page))] = true
+		}
 	case readingsBucket:
 		s.pages[string(key)] = true
 	}
@@ -138,6 +143,10 @@ func (s *salvage) take(name, key, value []byte) {
 		return // it follows from the rest
 	case listedBucket:
 		return // it follows from the offers
+	case readingsBucket:
+		if !s.needed[string(key)] {
+			return
+		}
 	case historyBucket:
 		if !s.numbers[entryNumber(binary.BigEndian.Uint32(key))] {
 			s.rep.note(&s.rep.Sense, "the history of a lost entry was dropped")

@@ -418,3 +418,59 @@ func TestLostPortalComesBackHidden(t *testing.T) {
 		t.Fatalf("its offers: %v, %v", offers, err)
 	}
 }
+
+// A rate whose successor is lost isn't shown as if it were still in force.
+func TestLostRateLeavesAGap(t *testing.T) {
+	ctx := context.Background()
+	c := newClock()
+	s, err := Open(ctx, t.TempDir(), options(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := s.SavePortals(ctx, portals("a.fr")); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 5 {
+		p := publish("a.fr", fmt.Sprint(n), c.at, percent("a.fr", "fnac", fmt.Sprint(n+1), 1, c.at))
+		p.Plan = planOf("a.fr", p.Snapshot.Offers, map[string]cashback.MerchantID{"fnac": 1})
+		mustPublish(t, s, p)
+		c.forward(time.Hour)
+	}
+	lose := func(back int) {
+		t.Helper()
+		err := s.write(ctx, func(t *tx) error {
+			cur := t.bucket(historyBucket).Cursor()
+			k, _ := cur.Last()
+			for range back {
+				k, _ = cur.Prev()
+			}
+			return t.drop(historyBucket, clone(k))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	texts := func() (out []string) {
+		points, err := s.As(Operator).History(ctx, 1, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range points {
+			out = append(out, p.RawText)
+		}
+		return out
+	}
+	lose(2) // 3 %
+	if got := texts(); !slices.Equal(got, []string{"1 %", "4 %", "5 %"}) {
+		t.Errorf("without 3 %%: %v", got)
+	}
+	lose(0) // 5 %
+	if got := texts(); !slices.Equal(got, []string{"1 %"}) {
+		t.Errorf("without 5 %%: %v", got)
+	}
+}
