@@ -6,7 +6,7 @@ DATA  ?= ./cagnotte-data
 ADDR  ?= 127.0.0.1:8080
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench fuzz prove build generate gate-report
+.PHONY: help run test check bench fuzz prove build generate axe gate-report
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -15,7 +15,13 @@ build: ## build the one binary into bin/
 	$(GO) build -trimpath -o $(BIN) ./cmd/cagnotte
 
 test: ## run every test (TESTFLAGS=-v shows each)
-	$(GO) test -race -shuffle=on $(TESTFLAGS) ./...
+	CAGNOTTE_AXE=$${CAGNOTTE_AXE:-$(wildcard $(CURDIR)/$(AXE))} $(GO) test -race -shuffle=on $(TESTFLAGS) ./...
+
+AXE := artefacts/npm/node_modules/axe-core/axe.min.js
+axe: $(AXE) ## fetch axe-core, with which a browser test looks for barriers (needs npm)
+$(AXE):
+	npm install --silent --no-audit --no-fund --no-save --prefix artefacts/npm axe-core@4.14.1
+	@test -s $@ && touch $@
 
 generate: ## make the Go files of the templates, and openapi.json
 	@for f in $$(find web -name '*.templ'); do $(GO) tool templ generate -f $$f >/dev/null || exit 1; done

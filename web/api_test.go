@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"flag"
 	"net/http"
+	"net/url"
 	"os"
-	"path"
 	"reflect"
 	"strconv"
 	"strings"
@@ -91,7 +91,10 @@ func TestAnswersFitDescription(t *testing.T) {
 	}
 	var api struct {
 		Paths map[string]map[string]struct {
-			Parameters []struct{ Name, In string }
+			Parameters []struct {
+				Name, In string
+				Required bool
+			}
 		}
 	}
 	if err := json.Unmarshal(s.description, &api); err != nil {
@@ -103,7 +106,9 @@ func TestAnswersFitDescription(t *testing.T) {
 	}
 	values := map[string]string{
 		"amount": "120", "currency": "EUR", "customer": "new", "channel": "online", "category": "culture", "country": "FR",
-		"since": "2026-01-01", "after": "", "limit": "3", "q": "fnac", "url": "https://www.fnac.com/a/1", "portal": "sitot",
+		"since": "2026-01-01", "after": "", "limit": "3", "q": "fnac", "url": "https://www.fnac.com/a/1", "portal": "sitot", "in": "FR", "kind": "percent", "method": "paypal",
+		"frequency": "monthly", "minimum": "15 EUR", "donation": "1", "portal_country": "FR", "language": "fr", "no_up_to": "1",
+		"verified": "1", "min_percent": "2.5", "sort": "value", "facets": "1",
 	}
 	problems := schema("/components/schemas/Problem")
 	if len(api.Paths) != len(s.operations()) {
@@ -116,13 +121,22 @@ func TestAnswersFitDescription(t *testing.T) {
 		}
 		operation := methods["get"]
 		sch := schema("/paths/" + strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(pattern) + "/get/responses/200/content/application~1json/schema")
-		all := []string{}
+		var all []string
+		required := ""
+		for _, p := range operation.Parameters {
+			if p.In == "query" && p.Required {
+				required += "&" + p.Name + "=" + url.QueryEscape(values[p.Name])
+			}
+		}
 		for _, p := range operation.Parameters {
 			if p.In != "query" {
 				continue
 			}
-			one := p.Name + "=" + values[p.Name]
-			all = append(all, one)
+			all = append(all, p.Name)
+			one := p.Name + "=" + url.QueryEscape(values[p.Name])
+			if !p.Required {
+				one += required
+			}
 			r := ask(s.Handler(), "GET", target+"?"+one, local)
 			if r.StatusCode != http.StatusOK {
 				t.Errorf("%s refuses its own parameter %s: %s", target, one, body(t, r))
@@ -130,12 +144,15 @@ func TestAnswersFitDescription(t *testing.T) {
 			}
 			check(target+"?"+one, body(t, r), sch)
 		}
-		r := ask(s.Handler(), "GET", target, local)
-		if required := path.Base(pattern) == "resolve"; !required {
-			if r.StatusCode != http.StatusOK {
-				t.Errorf("%s: %d %s", target, r.StatusCode, body(t, r))
+		r := ask(s.Handler(), "GET", target+"?"+required, local)
+		if r.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d %s", target, r.StatusCode, body(t, r))
+		}
+		check(target, body(t, r), sch)
+		if required != "" {
+			if r := ask(s.Handler(), "GET", target, local); r.StatusCode != http.StatusBadRequest {
+				t.Errorf("%s needs nothing: %d", target, r.StatusCode)
 			}
-			check(target, body(t, r), sch)
 		}
 		r = ask(s.Handler(), "GET", target+"?nonsense=1", local)
 		text := body(t, r)
@@ -143,8 +160,8 @@ func TestAnswersFitDescription(t *testing.T) {
 			t.Errorf("%s accepts a parameter that it doesn't know: %d", target, r.StatusCode)
 		}
 		check(target+"?nonsense=1", text, problems)
-		for _, one := range all {
-			if name, _, _ := strings.Cut(one, "="); !strings.Contains(text, name) {
+		for _, name := range all {
+			if !strings.Contains(text, name) {
 				t.Errorf("%s: the refusal doesn't name %s: %s", target, name, text)
 			}
 		}

@@ -8,19 +8,24 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
 )
 
 // state is what the answers of one moment follow from: the change number of the
-// stored truth, and the day that the ranking counts from.
+// stored truth, the one up to which the index follows it, and the day that the
+// ranking counts from.
 type state struct {
-	change uint64
-	day    int64
-	etag   string
+	change, applied uint64
+	day             cashback.Date
+	etag            string
 }
 
-// stateAt is the present state.
-func (s *Server) stateAt(change uint64, day int64) state {
-	return state{change, day, `"` + strconv.FormatUint(change, 36) + "-" + strconv.FormatInt(day, 36) + "-" + s.build + `"`}
+// stateNow is the state at a moment.
+func (s *Server) stateNow(now time.Time) state {
+	st := state{change: s.truth.LastChange(), applied: s.Index.Applied(), day: cashback.DateOf(now)}
+	st.etag = `"` + strconv.FormatUint(st.change, 36) + "-" + strconv.FormatUint(st.applied, 36) + "-" + strconv.FormatInt(int64(st.day), 36) + "-" + s.build + `"`
+	return st
 }
 
 // maxAnswers is the memory that encoded answers may take.
@@ -68,7 +73,7 @@ func (a *answers) put(st state, key string, r *reply) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.state != st {
-		if st.change < a.state.change {
+		if st.change < a.state.change || st.applied < a.state.applied {
 			return // made from what is past
 		}
 		a.state, a.size = st, 0

@@ -117,6 +117,9 @@ func (f field) set(vs []string) error {
 		x = strings.TrimSpace(vs[0])
 	}
 	if x == "" {
+		if f.tag.Get("required") == "true" {
+			return badInput{f.name, "error.value_missing", nil}
+		}
 		return nil
 	}
 	if f.value.Kind() == reflect.String {

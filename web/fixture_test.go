@@ -3,13 +3,16 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/govalues/decimal"
 
+	"github.com/cagnotte/cagnotte/index"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/merchant"
 	"github.com/cagnotte/cagnotte/internal/store"
@@ -18,7 +21,9 @@ import (
 // town is a small catalogue in a real store: portals that pay out in different
 // ways, and shops that several of them list.
 type town struct {
-	t         testing.TB
+	t testing.TB
+	// home, where set, is where every portal is at home: an address of the test's own.
+	home      string
 	store     *store.Store
 	catalogue *merchant.Catalogue
 	runs      int
@@ -149,6 +154,11 @@ func townPortals() []cashback.Portal {
 func (w *town) populate() {
 	w.t.Helper()
 	portals := townPortals()
+	for i := range portals {
+		if w.home != "" {
+			portals[i].Homepage = w.home + "/" + portals[i].ID
+		}
+	}
 	if err := w.store.SavePortals(context.Background(), portals); err != nil {
 		w.t.Fatal(err)
 	}
@@ -203,8 +213,70 @@ func testConfig(t testing.TB) Config {
 
 func (w *town) config() Config {
 	c := config()
-	c.Store = w.store
+	c.Store, c.Index = w.store, w.index()
 	return c
+}
+
+// index makes an index of the town and waits until it has caught up.
+func (w *town) index() *index.Index {
+	w.t.Helper()
+	x, err := index.Open(context.Background(), w.t.TempDir(), source{w.store}, index.Options{Now: func() time.Time { return today }, Gather: time.Millisecond})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- x.Run(context.Background()) }()
+	w.t.Cleanup(func() {
+		if err := errors.Join(x.Close(), <-done); err != nil {
+			w.t.Error(err)
+		}
+	})
+	deadline := time.Now().Add(20 * time.Second)
+	for !x.Ready().Ready || x.Applied() < w.store.As(store.Public).LastChange() {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("the index never caught up: %+v", x.Ready())
+		}
+		runtime.Gosched()
+	}
+	return x
+}
+
+// source lets the index follow the store.
+type source struct{ store *store.Store }
+
+func (s source) all() *store.Reader { return s.store.As(store.Operator) }
+
+func (s source) LastChange(context.Context) (uint64, error) { return s.all().LastChange(), nil }
+
+func (s source) Changes(ctx context.Context, after uint64, limit int) ([]cashback.Change, error) {
+	list, _, err := s.all().Changes(ctx, after, limit)
+	return list, err
+}
+
+func (s source) Portals(ctx context.Context) (out []cashback.Portal, err error) {
+	list, err := s.all().Portals(ctx)
+	for _, p := range list {
+		out = append(out, p.Portal)
+	}
+	return out, err
+}
+
+func (s source) EachShop(ctx context.Context, f func(index.Shop) error) error {
+	return s.all().EachMerchant(ctx, func(m cashback.Merchant, offers []cashback.Offer) error {
+		return f(index.Shop{Merchant: m, Offers: offers})
+	})
+}
+
+func (s source) Shop(ctx context.Context, id cashback.MerchantID) (index.Shop, bool, error) {
+	m, err := s.all().Merchant(ctx, id)
+	if cashback.KindOf(err) == cashback.NotFound && err != nil || m.ID != id {
+		return index.Shop{}, false, nil
+	}
+	if err != nil {
+		return index.Shop{}, false, err
+	}
+	offers, err := s.all().Offers(ctx, id)
+	return index.Shop{Merchant: m, Offers: offers}, err == nil, err
 }
 
 func newServer(t testing.TB) *Server {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
 )
 
 // measures are what /metrics shows of the server itself.
@@ -63,6 +65,18 @@ func (s *Server) metricsPage(*visit) (*reply, error) {
 
 // healthz says that the process answers.
 func (s *Server) healthz(*visit) (*reply, error) { return text("ok\n"), nil }
+
+// readyz says that the store takes writes and that the index has caught up; why it
+// isn't so goes to the log, and in one word to whoever asks.
+func (s *Server) readyz(v *visit) (*reply, error) {
+	if err := s.Store.Err(); err != nil {
+		return nil, cashback.Errorf(cashback.Unavailable, "the store has failed: %w", err)
+	}
+	if st := s.Index.Ready(); !st.Ready {
+		return nil, cashback.Errorf(cashback.Unavailable, "the index isn't ready: %d of %d changes, %s", st.Applied, st.Last, st.Why)
+	}
+	return text("ready\n"), nil
+}
 
 // robots keeps crawlers out of what has no end: searches, click-outs, the API.
 func (s *Server) robots(*visit) (*reply, error) {

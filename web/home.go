@@ -1,9 +1,17 @@
 package web
 
 import (
+	"cmp"
+	"maps"
 	"net/http"
+	"slices"
 
+	"github.com/govalues/decimal"
+
+	"github.com/cagnotte/cagnotte/index"
+	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/web/pages"
+	"github.com/cagnotte/cagnotte/web/view"
 )
 
 // chrome is what stands around a page of this visit. here is the part of the site.
@@ -80,4 +88,133 @@ func (s *Server) howPage(v *visit) (*reply, error) {
 		return nil, err
 	}
 	return html(v.ctx, pages.How(s.chrome(v, "how")))
+}
+
+// What the home page shows.
+const (
+	popularShops = 12
+	homeMoves    = 8
+	// recentChanges is how far back moves are looked for: about a day of the demo, an
+	// hour of sixty portals.
+	recentChanges = 2000
+)
+
+// homePage shows the search, an example worked out, what has just moved, and the
+// shops that most portals list.
+func (s *Server) homePage(v *visit) (*reply, error) {
+	q, err := decode[countryQuery](v)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.chromeIn(v, "home", q.Country)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.Index.Search(v.ctx, index.Query{
+		Country: c.Country, Order: index.ByPortals, Limit: popularShops, Facets: true,
+		Filter: index.Filter{Countries: []cashback.Country{c.Country}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	p := &pages.HomeView{Now: v.now, Total: r.Total, Categories: facetsView(r.Facets).Categories}
+	if len(p.Categories) > maxChoices {
+		p.Categories = p.Categories[:maxChoices]
+	}
+	for _, h := range r.Hits {
+		p.Popular = append(p.Popular, merchantView(h.Merchant, h.Portals))
+	}
+	for _, h := range r.Hits {
+		// The example is the first shop where there is something to choose.
+		x, err := s.ranking(v.ctx, v, h.Merchant, purchaseQuery{})
+		if err != nil {
+			return nil, err
+		}
+		if len(x.Ranked) > 1 {
+			p.Example = x
+			break
+		}
+	}
+	if p.Moves, err = s.moves(v, c.Country, homeMoves); err != nil {
+		return nil, err
+	}
+	sh, err := s.shelf(v.ctx, v.state.change)
+	if err != nil {
+		return nil, err
+	}
+	for _, portal := range sh.all {
+		if serves(portal, c.Country) {
+			p.Portals++
+		}
+	}
+	return html(v.ctx, pages.Home(c, p))
+}
+
+// moves are the rates that moved most among the last changes, of portals of a
+// country, one a shop: rises first.
+func (s *Server) moves(v *visit, country cashback.Country, most int) ([]view.Move, error) {
+	sh, err := s.shelf(v.ctx, v.state.change)
+	if err != nil {
+		return nil, err
+	}
+	var after uint64
+	if v.state.change > recentChanges {
+		after = v.state.change - recentChanges
+	}
+	changes, _, err := s.truth.Changes(v.ctx, after, recentChanges)
+	if err != nil {
+		return nil, err
+	}
+	type candidate struct {
+		change *cashback.Change
+		ratio  cashback.Decimal
+	}
+	latest := map[cashback.MerchantID]candidate{}
+	for i := range changes {
+		ch := &changes[i]
+		p := sh.byID[ch.Portal]
+		if ch.Kind != cashback.OfferChanged || p == nil || !serves(p, country) {
+			continue
+		}
+		ratio, ok := moved(ch.Before, ch.After)
+		if !ok {
+			continue
+		}
+		if was, ok := latest[ch.Merchant]; !ok || ratio.Cmp(was.ratio) > 0 {
+			latest[ch.Merchant] = candidate{ch, ratio}
+		}
+	}
+	list := slices.SortedFunc(maps.Values(latest), func(a, b candidate) int {
+		return cmp.Or(b.ratio.Cmp(a.ratio), cmp.Compare(b.change.Number, a.change.Number))
+	})
+	var out []view.Move
+	for _, x := range list {
+		m, err := s.truth.Merchant(v.ctx, x.change.Merchant)
+		if err != nil {
+			continue // gone since
+		}
+		out = append(out, view.Move{
+			Merchant: merchantView(m, 0), Portal: x.change.Portal, PortalName: sh.byID[x.change.Portal].Name, At: x.change.At,
+			Before: x.change.Before.Tiers[0], After: x.change.After.Tiers[0], Up: x.ratio.Cmp(decimal.One) > 0,
+		})
+		if len(out) == most {
+			break
+		}
+	}
+	return out, nil
+}
+
+// moved compares the first tiers of an offer before and after: the new value as a
+// multiple of the old one, where both pay in the same way.
+func moved(before, after *cashback.Offer) (cashback.Decimal, bool) {
+	if before == nil || after == nil || len(before.Tiers) == 0 || len(after.Tiers) == 0 || after.Status != cashback.OK {
+		return decimal.Zero, false
+	}
+	b, a := before.Tiers[0].Components, after.Tiers[0].Components
+	if len(a) != 1 || len(b) != 1 || a[0].Kind != b[0].Kind || a[0].Currency != b[0].Currency || a[0].PointsCurrency != b[0].PointsCurrency ||
+		!b[0].Value.IsPos() || a[0].Value.Cmp(b[0].Value) == 0 || before.Tiers[0].UpTo != after.Tiers[0].UpTo {
+		return decimal.Zero, false
+	}
+	ratio, err := a[0].Value.Quo(b[0].Value)
+	return ratio, err == nil
 }

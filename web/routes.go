@@ -56,6 +56,7 @@ type Rate struct {
 // consumer of the API that needs more than 20 a second runs its own server.
 var (
 	ratePages = Rate{"pages", 240}
+	rateType  = Rate{"type-ahead", 600}
 	rateAPI   = Rate{"api", 1200}
 	rateFiles = Rate{"files", 1200}
 )
@@ -116,6 +117,11 @@ func (s *Server) routes() []Route {
 	get := http.MethodGet
 	table := []Route{
 		{get, "/", Anybody, NoStore, maxBody, ratePages, s.front},
+		{get, "/{lang:fr|en}", Anybody, ByChange, maxBody, ratePages, s.homePage},
+		{get, "/{lang:fr|en}/", Anybody, ByChange, maxBody, ratePages, s.homePage},
+		{get, "/{lang:fr|en}/search", Anybody, ByChange, maxBody, ratePages, s.searchPage},
+		{get, "/{lang:fr|en}/suggest", Anybody, ByChange, maxBody, rateType, s.suggest},
+		{get, "/{lang:fr|en}/shops", Anybody, ByChange, maxBody, ratePages, s.shopsPage},
 		{get, "/{lang:fr|en}/shops/{slug}", Anybody, ByChange, maxBody, ratePages, s.shopPage},
 		{get, "/{lang:fr|en}/portals", Anybody, ByChange, maxBody, ratePages, s.portalsPage},
 		{get, "/{lang:fr|en}/portals/{id}", Anybody, ByChange, maxBody, ratePages, s.portalPage},
@@ -125,6 +131,7 @@ func (s *Server) routes() []Route {
 		{get, "/favicon.ico", Anybody, NoStore, maxBody, rateFiles, s.favicon},
 		{get, "/robots.txt", Anybody, NoStore, maxBody, rateFiles, s.robots},
 		{get, "/healthz", Anybody, NoStore, maxBody, rateFiles, s.healthz},
+		{get, "/readyz", Anybody, NoStore, maxBody, rateFiles, s.readyz},
 		{get, "/metrics", Operator, NoStore, maxBody, rateFiles, s.metricsPage},
 		{get, "/api/v1/openapi.json", Anybody, ByChange, maxBody, rateAPI, s.openapi},
 	}

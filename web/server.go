@@ -28,6 +28,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/cagnotte/cagnotte/index"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/store"
 	"github.com/cagnotte/cagnotte/web/locale"
@@ -37,6 +38,8 @@ import (
 type Config struct {
 	// Store is the stored truth; pages read it as the public does.
 	Store *store.Store
+	// Index finds shops; the caller runs it.
+	Index *index.Index
 	Now   func() time.Time
 	// AsOf, where set, is the day that every answer is about, for looking at recorded
 	// data as of then; zero is the present.
@@ -187,7 +190,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 			v.now = s.AsOf
 		}
 		v.locale = s.locales.Negotiate(r.Header.Get("Accept-Language"))
-		v.state = s.stateAt(s.change(), int64(cashback.DateOf(v.now)))
+		v.state = s.stateNow(v.now)
 		secure(w.Header())
 		w.Header().Set("X-Request-Id", v.id)
 		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
@@ -230,9 +233,6 @@ func (s *Server) limited(w http.ResponseWriter, v *visit) bool {
 	}
 	return s.limiters[v.route.Rate.class].OnLimit(w, v.req, key)
 }
-
-// change is the number of the last change of the stored truth.
-func (s *Server) change() uint64 { return s.truth.LastChange() }
 
 // isAPI reports an address whose errors are problem+json.
 func isAPI(path string) bool { return strings.HasPrefix(path, "/api/") }

@@ -12,7 +12,7 @@ import (
 	"github.com/cagnotte/cagnotte/internal/store"
 )
 
-func page(t *testing.T, s *Server, target string, status int) *goquery.Document {
+func document(t *testing.T, s *Server, target string, status int) *goquery.Document {
 	t.Helper()
 	r := ask(s.Handler(), "GET", target, local)
 	if r.StatusCode != status {
@@ -45,7 +45,7 @@ func TestShopPage(t *testing.T) {
 		{"?amount=20", []string{"petitpanier", "muet", "sitot", "grandtaux"}, "1,65\u00a0€"},
 		{"?amount=200&customer=new", []string{"muet", "sitot", "grandtaux", "petitpanier"}, "7,04\u00a0€"},
 	} {
-		d := page(t, s, "/fr/shops/"+slug+c.query, 200)
+		d := document(t, s, "/fr/shops/"+slug+c.query, 200)
 		if got := attrs(d.Find("ol.rows > li"), "data-portal"); !slices.Equal(got, c.order) {
 			t.Errorf("%s: order %v, want %v", c.query, got, c.order)
 		}
@@ -61,7 +61,7 @@ func TestShopPage(t *testing.T) {
 			}
 		})
 	}
-	d := page(t, s, "/fr/shops/"+slug+"?amount=20&customer=new", 200)
+	d := document(t, s, "/fr/shops/"+slug+"?amount=20&customer=new", 200)
 	if got := d.Find("#amount").AttrOr("value", ""); got != "20" {
 		t.Errorf("the form holds %q", got)
 	}
@@ -85,7 +85,7 @@ func TestShopPage(t *testing.T) {
 func TestShopPageWrongAmount(t *testing.T) {
 	s := newServer(t)
 	slug := shopNamed(t, s, "fnac").Slug
-	d := page(t, s, "/fr/shops/"+slug+"?amount=12%2C345", 400)
+	d := document(t, s, "/fr/shops/"+slug+"?amount=12%2C345", 400)
 	in := d.Find("#amount")
 	if in.AttrOr("aria-invalid", "") != "true" || in.AttrOr("value", "") != "12,345" {
 		t.Errorf("the field: %v", in.Nodes[0].Attr)
@@ -100,25 +100,25 @@ func TestShopPageWrongAmount(t *testing.T) {
 
 func TestShopPageNotRanked(t *testing.T) {
 	s := newServer(t)
-	d := page(t, s, "/fr/shops/"+shopNamed(t, s, "darty").Slug, 200)
+	d := document(t, s, "/fr/shops/"+shopNamed(t, s, "darty").Slug, 200)
 	if got := texts(d.Find(".rest li > :not(details)")); !slices.Equal(got, []string{"Sitôt", "Référence la boutique, mais ne paie rien."}) {
 		t.Errorf("not ranked: %q", got)
 	}
-	d = page(t, s, "/en/shops/"+shopNamed(t, s, "leroy").Slug, 200)
+	d = document(t, s, "/en/shops/"+shopNamed(t, s, "leroy").Slug, 200)
 	if got := d.Find("#ranked").Text(); got != "No portal pays for this purchase" {
 		t.Errorf("heading %q", got)
 	}
-	page(t, s, "/fr/shops/nobody-fr", 404)
+	document(t, s, "/fr/shops/nobody-fr", 404)
 }
 
 func TestPortalPage(t *testing.T) {
 	s := newServer(t)
-	d := page(t, s, "/fr/portals/muet", 200)
+	d := document(t, s, "/fr/portals/muet", 200)
 	// Of the silent portal everything is shown as missing but its language.
 	if all, missing := d.Find(".facts.two > div").Length(), d.Find(".facts.two .missing").Length(); missing != all-1 || all < 14 {
 		t.Errorf("%d of %d facts are missing", missing, all)
 	}
-	d = page(t, s, "/en/portals/sitot", 200)
+	d = document(t, s, "/en/portals/sitot", 200)
 	facts := map[string]string{}
 	d.Find(".facts.two > div").Each(func(_ int, f *goquery.Selection) {
 		facts[f.Find("dt").Text()] = strings.Join(texts(f.Find("dd > p")), "|")
@@ -143,12 +143,12 @@ func TestPortalsPage(t *testing.T) {
 		"/fr/portals?country=gb": {"thrift"},
 		"/fr/portals?country=JP": {},
 	} {
-		d := page(t, s, target, 200)
+		d := document(t, s, target, 200)
 		if got := attrs(d.Find(".plate"), "data-portal"); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", target, got, want)
 		}
 	}
-	d := page(t, s, "/fr/portals?country=GB", 200)
+	d := document(t, s, "/fr/portals?country=GB", 200)
 	if got := d.Find(".plate h2 a").AttrOr("href", ""); got != "/fr/portals/thrift?country=GB" {
 		t.Errorf("the country is lost: %q", got)
 	}

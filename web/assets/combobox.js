@@ -36,17 +36,14 @@ function enhance(form) {
     switch (e.key) {
       case "ArrowDown": case "ArrowUp":
         e.preventDefault();
+        // Who has begun to choose doesn't want the list exchanged under the finger.
+        clearTimeout(timer);
+        controller?.abort();
         if (list.hidden) { if (list.children.length) open(true); else ask(); }
         choose(active + (e.key === "ArrowDown" ? 1 : -1));
         break;
       case "Home": case "End":
         choose(-1);
-        break;
-      case "Enter":
-        if (active >= 0 && !list.hidden) {
-          e.preventDefault();
-          location.assign(list.children[active].dataset.href);
-        }
         break;
       case "Escape":
         if (!list.hidden) { e.preventDefault(); open(false); }
@@ -56,6 +53,12 @@ function enhance(form) {
         break;
     }
   });
+  // Enter sends the form; with a suggestion chosen it leads there instead.
+  form.addEventListener("submit", (e) => {
+    if (active < 0 || list.hidden) return;
+    e.preventDefault();
+    location.assign(list.children[active].dataset.href);
+  });
   document.addEventListener("pointerdown", (e) => { if (!form.contains(e.target)) open(false); });
 
   async function ask() {
@@ -63,7 +66,7 @@ function enhance(form) {
     if (text === asked) return;
     asked = text;
     controller?.abort();
-    if (text.length < 2 || text.length > 80 || text.includes("://")) return show([]);
+    if (text.length < 2 || text.length > 80 || text.includes("://")) return show([], text);
     controller = new AbortController();
     const url = new URL(form.dataset.suggest, location.href);
     url.searchParams.set("q", text);
@@ -71,13 +74,14 @@ function enhance(form) {
     if (country) url.searchParams.set("country", country.value);
     try {
       const answer = await fetch(url, { signal: controller.signal, headers: { Accept: "application/json" } });
-      if (answer.ok) show((await answer.json()).items);
+      if (answer.ok) show((await answer.json()).items, text);
     } catch (e) {
       if (e.name !== "AbortError") asked = ""; // offline: the next key asks again
     }
   }
 
-  function show(items) {
+  function show(items, text) {
+    list.dataset.for = text;
     list.replaceChildren(...items.map((item, i) => {
       const li = document.createElement("li");
       li.role = "option";
@@ -96,7 +100,7 @@ function enhance(form) {
     input.removeAttribute("aria-activedescendant");
     open(items.length > 0 && document.activeElement === input);
     const said = items.length ? form.dataset.count.replace("#", items.length) : form.dataset.none;
-    live.textContent = input.value.trim().length < 2 ? "" : said;
+    live.textContent = text.length < 2 ? "" : said;
   }
 
   function choose(i) {

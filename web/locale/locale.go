@@ -268,7 +268,7 @@ func (l *Locale) When(t, now time.Time) string {
 	if a.YearDay() == b.YearDay() && a.Year() == b.Year() {
 		return l.T("form.today", "Time", l.Clock(t))
 	}
-	return l.Moment(t)
+	return l.T("form.on", "Date", l.Date(t), "Time", l.Clock(t))
 }
 
 // AsOf is a fact's date as its source gives it: a day, a month or a year

@@ -110,7 +110,7 @@ func TestForms(t *testing.T) {
 		{"input en", en.Input(eur(12000)), "120"},
 		{"date", fr.Date(at), "3 octobre 2026"},
 		{"same day", en.When(at, at.Add(time.Hour)), "today at 14:20"},
-		{"another day", en.When(at, at.Add(24*time.Hour)), "3 October 2026, 14:20"},
+		{"another day", en.When(at, at.Add(24*time.Hour)), "on 3 October 2026, 14:20"},
 		{"as of a month", en.AsOf("2026-07"), "July 2026"},
 		{"as of a year", fr.AsOf("2026"), "2026"},
 		{"country", fr.Country("GB"), "Royaume-Uni"},

@@ -118,3 +118,5 @@ func initial(name string) string {
 	}
 	return string(r)
 }
+
+func countryCode(s string) cashback.Country { return cashback.Country(s) }

@@ -200,19 +200,65 @@ type Portal struct {
 	Stale     bool               `json:"stale" doc:"No run has passed for 14 days."`
 }
 
-// Move is an offer that changed, as the home page lists it.
-type Move struct {
-	Merchant Merchant    `json:"merchant"`
-	Portal   string      `json:"portal"`
-	Name     string      `json:"portal_name"`
-	At       time.Time   `json:"at"`
-	Before   *MovedOffer `json:"before,omitempty"`
-	After    *MovedOffer `json:"after,omitempty"`
-	Up       bool        `json:"up"`
+// Found is the answer to a search.
+type Found struct {
+	List[FoundShop]
+	Total int `json:"total" doc:"How many shops were found."`
+	// Near, Degraded and Partial say how far the answer can be trusted.
+	Near     bool    `json:"near,omitempty" doc:"Nothing is called so; the shops only resemble it."`
+	Degraded bool    `json:"degraded,omitempty" doc:"Typing errors weren't forgiven."`
+	Partial  bool    `json:"partial,omitempty" doc:"The index is still being filled; there may be more."`
+	Facets   *Facets `json:"facets,omitempty" doc:"Counts, where they were asked for."`
 }
 
-// MovedOffer is one side of a move.
-type MovedOffer struct {
-	Tiers []cashback.Tier `json:"tiers,omitempty"`
-	Raw   string          `json:"raw_text"`
+// FoundShop is a shop that was found.
+type FoundShop struct {
+	Merchant
+	Passing int `json:"passing" doc:"How many of its portals pass the filters."`
+	// Best is the offer with the highest value at face value, which is not the
+	// ranking of a purchase.
+	Best *Offer `json:"best,omitempty" doc:"The offer that advertises most; the ranking of a purchase may differ."`
+}
+
+// Listed is the answer to a question for offers.
+type Listed struct {
+	List[ListedOffer]
+	Total   int     `json:"total" doc:"How many offers pass the filters."`
+	Partial bool    `json:"partial,omitempty" doc:"The index is still being filled; there may be more."`
+	Facets  *Facets `json:"facets,omitempty" doc:"Counts, where they were asked for."`
+}
+
+// ListedOffer is an offer with its shop.
+type ListedOffer struct {
+	Merchant     cashback.MerchantID `json:"merchant"`
+	MerchantName string              `json:"merchant_name"`
+	MerchantSlug string              `json:"merchant_slug"`
+	Offer
+}
+
+// Facets are counts by what can be chosen; each ignores the choice in its own group.
+type Facets struct {
+	Countries   []Count `json:"countries" nullable:"false"`
+	Categories  []Count `json:"categories" nullable:"false"`
+	Portals     []Count `json:"portals" nullable:"false"`
+	Kinds       []Count `json:"kinds" nullable:"false"`
+	Methods     []Count `json:"methods" nullable:"false"`
+	Frequencies []Count `json:"frequencies" nullable:"false"`
+	Donation    int     `json:"donation" doc:"With portals where cashback can be given away."`
+}
+
+// Count is a value of a facet.
+type Count struct {
+	Value string `json:"value"`
+	Count int    `json:"count"`
+}
+
+// Move is a rate that changed, as the home page lists it.
+type Move struct {
+	Merchant      Merchant
+	Portal        string
+	PortalName    string
+	At            time.Time
+	Before, After cashback.Tier
+	Up            bool
 }

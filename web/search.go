@@ -1,0 +1,357 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/cagnotte/cagnotte/index"
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/web/pages"
+	"github.com/cagnotte/cagnotte/web/view"
+)
+
+// searchQuery is a search as an address states it; index.ParseQuery reads the
+// values, and holds them to its limits.
+type searchQuery struct {
+	Q              string   `query:"q" doc:"A shop's name or part of it, or the address of a product." example:"fnac"`
+	Country        string   `query:"country" doc:"The asker's country: its shops come first among equals." example:"FR"`
+	In             []string `query:"in,explode" doc:"Only shops of these countries."`
+	Category       []string `query:"category,explode" doc:"Only shops of these categories."`
+	Portal         []string `query:"portal,explode" doc:"Only offers of these portals."`
+	Kind           []string `query:"kind,explode" doc:"Only these kinds of reward: percent, fixed, points_per_unit, points_fixed, none, unknown."`
+	Method         []string `query:"method,explode" doc:"Only portals that pay out in one of these ways."`
+	Frequency      []string `query:"frequency,explode" doc:"Only portals that pay out this often: on_demand, automatic, weekly, biweekly, monthly, bimonthly, quarterly, half_yearly, yearly."`
+	Minimum        string   `query:"minimum" doc:"The highest payout threshold accepted, with its currency." example:"15 EUR"`
+	Donation       string   `query:"donation" enum:"0,1" doc:"1: only portals where cashback can be given away."`
+	PortalCountry  []string `query:"portal_country,explode" doc:"Only portals of these countries."`
+	PortalLanguage []string `query:"language,explode" doc:"Only portals in these languages."`
+	NoUpTo         string   `query:"no_up_to" enum:"0,1" doc:"1: without what is only promised as an up to."`
+	Verified       string   `query:"verified" enum:"0,1" doc:"1: without what is unverified or older than 14 days."`
+	MinPercent     string   `query:"min_percent" doc:"The least certain rate, in per cent." example:"2.5"`
+	Sort           string   `query:"sort" enum:"value,portals,name" doc:"Default by relevance."`
+	Limit          int      `query:"limit" minimum:"1" maximum:"200" doc:"The most items; default 20."`
+	After          string   `query:"after" doc:"The cursor of the answer before."`
+	Facets         string   `query:"facets" enum:"0,1" doc:"1: with counts by what can be chosen."`
+}
+
+// question turns the address's query into the index's.
+func (s *Server) question(v *visit, country cashback.Country) (index.Query, error) {
+	values := v.req.URL.Query()
+	q, err := index.ParseQuery(values)
+	if err != nil {
+		return q, err
+	}
+	if q.Country == "" {
+		q.Country = country
+	}
+	// A portal's own name for a category may hold a comma.
+	q.Filter.Categories = values["category"]
+	q.Valuer = index.FaceValue(defaultAmount(s.currencyOfCountry(q.Country)))
+	return q, nil
+}
+
+// found asks the index and looks the best offers up.
+func (s *Server) found(v *visit, q index.Query) (*view.Found, index.Result, error) {
+	r, err := s.Index.Search(v.ctx, q)
+	if err != nil {
+		return nil, r, err
+	}
+	out := &view.Found{Total: r.Total, Near: r.Near, Degraded: r.Degraded, Partial: r.Partial}
+	out.Next = r.Next
+	if out.Items, err = s.foundShops(v, r.Hits); err != nil {
+		return nil, r, err
+	}
+	if r.Facets != nil {
+		out.Facets = facetsView(r.Facets)
+	}
+	return out, r, nil
+}
+
+// foundShops are hits with the offer that advertises most.
+func (s *Server) foundShops(v *visit, hits []index.Hit) ([]view.FoundShop, error) {
+	sh, err := s.shelf(v.ctx, v.state.change)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]view.FoundShop, 0, len(hits))
+	for _, h := range hits {
+		f := view.FoundShop{Merchant: merchantView(h.Merchant, h.Portals), Passing: h.Passing}
+		if p := sh.byID[h.Best]; p != nil {
+			offers, err := s.offersOf(v.ctx, h.Merchant.ID)
+			if err != nil {
+				return nil, err
+			}
+			for _, o := range offers {
+				if o.Receipt.Portal == h.Best {
+					best := offerView(o, p)
+					f.Best = &best
+				}
+			}
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+func facetsView(f *index.Facets) *view.Facets {
+	counts := func(list []index.Count) []view.Count {
+		out := make([]view.Count, len(list))
+		for i, c := range list {
+			out[i] = view.Count(c)
+		}
+		return out
+	}
+	return &view.Facets{
+		Countries: counts(f.Countries), Categories: counts(f.Categories), Portals: counts(f.Portals), Kinds: counts(f.Kinds),
+		Methods: counts(f.Methods), Frequencies: counts(f.Frequencies), Donation: f.Donation,
+	}
+}
+
+// searchPage shows what was found. The address of a product leads straight to its
+// shop.
+func (s *Server) searchPage(v *visit) (*reply, error) {
+	q, err := decode[searchQuery](v)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.chromeIn(v, "search", q.Country)
+	if err != nil {
+		return nil, err
+	}
+	c.Query = q.Q
+	ask, err := s.question(v, c.Country)
+	if err != nil {
+		return nil, err
+	}
+	ask.Facets = true
+	hits, address, err := s.byAddress(v.ctx, q.Q, c.Country)
+	if err != nil {
+		return nil, err
+	}
+	if len(hits) > 0 {
+		return seeOther(c.Plain("shops/" + hits[0].Merchant.Slug)), nil
+	}
+	f, _, err := s.found(v, ask)
+	if err != nil {
+		return nil, err
+	}
+	sh, err := s.shelf(v.ctx, v.state.change)
+	if err != nil {
+		return nil, err
+	}
+	p := &pages.SearchView{
+		Text: q.Q, Found: f, Now: v.now, Sort: q.Sort, NoUpTo: q.NoUpTo == "1", Donation: q.Donation == "1",
+		Address: address,
+	}
+	for _, g := range []struct {
+		name   string
+		counts []view.Count
+		chosen []string
+	}{
+		{"category", f.Facets.Categories, q.Category}, {"portal", f.Facets.Portals, q.Portal}, {"method", f.Facets.Methods, q.Method},
+		{"frequency", f.Facets.Frequencies, q.Frequency}, {"in", f.Facets.Countries, q.In},
+	} {
+		group := pages.Group{Name: g.name}
+		for i, n := range g.counts {
+			chosen := slices.Contains(g.chosen, n.Value)
+			if i >= maxChoices && !chosen {
+				continue
+			}
+			label := ""
+			if p := sh.byID[n.Value]; g.name == "portal" && p != nil {
+				label = p.Name
+			}
+			group.Choices = append(group.Choices, pages.Choice{Value: n.Value, Label: label, Count: n.Count, Chosen: chosen})
+		}
+		if len(group.Choices) > 1 || len(g.chosen) > 0 {
+			p.Groups = append(p.Groups, group)
+		}
+	}
+	p.Next = next(v.req.URL, f.Next)
+	return html(v.ctx, pages.SearchPage(c, p))
+}
+
+// byAddress finds the shops that a pasted address belongs to; false where the text
+// is no address.
+func (s *Server) byAddress(ctx context.Context, text string, country cashback.Country) ([]index.Hit, bool, error) {
+	hits, err := s.Index.ByDomain(ctx, text, country)
+	if cashback.KindOf(err) == cashback.Invalid && err != nil {
+		return nil, false, nil
+	}
+	return hits, err == nil, err
+}
+
+// next is the address of the next page, or nothing after the last.
+func next(u *url.URL, cursor string) string {
+	if cursor == "" {
+		return ""
+	}
+	q := u.Query()
+	q.Set("after", cursor)
+	return u.Path + "?" + q.Encode()
+}
+
+// suggestions are few: more than eight nobody reads while typing.
+const suggestions = 8
+
+type suggestQuery struct {
+	Q       string `query:"q"`
+	Country string `query:"country"`
+}
+
+// suggestion is a line of the search box.
+type suggestion struct {
+	Name   string `json:"name"`
+	Detail string `json:"detail"`
+	Href   string `json:"href"`
+}
+
+// suggest completes what is being typed.
+func (s *Server) suggest(v *visit) (*reply, error) {
+	q, err := decode[suggestQuery](v)
+	if err != nil {
+		return nil, err
+	}
+	country := s.DefaultCountry
+	if q.Country != "" {
+		if country, err = countryOf("country", q.Country); err != nil {
+			return nil, err
+		}
+	}
+	hits, err := s.Index.Suggest(v.ctx, q.Q, country, suggestions)
+	if err != nil {
+		return nil, err
+	}
+	out := view.List[suggestion]{Items: []suggestion{}}
+	for _, h := range hits {
+		detail := v.locale.Count("search.portals", h.Portals)
+		if h.Merchant.Country != country && h.Merchant.Country != "" {
+			detail = v.locale.T("search.abroad", "Country", v.locale.Country(h.Merchant.Country), "Portals", detail)
+		}
+		out.Items = append(out.Items, suggestion{h.Merchant.Name, detail, "/" + v.locale.Lang + "/shops/" + h.Merchant.Slug})
+	}
+	return jsonOf(out)
+}
+
+// shopsPerPage fills three columns of a desk and isn't endless on a phone.
+const shopsPerPage = 60
+
+type shopsQuery struct {
+	Country  string `query:"country"`
+	Category string `query:"category"`
+	After    string `query:"after"`
+}
+
+// shopsPage lists the shops of a country by name or by category.
+func (s *Server) shopsPage(v *visit) (*reply, error) {
+	q, err := decode[shopsQuery](v)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.chromeIn(v, "shops", q.Country)
+	if err != nil {
+		return nil, err
+	}
+	ask := index.Query{
+		Country: c.Country, Order: index.ByName, Limit: shopsPerPage, After: q.After, Facets: true,
+		Filter: index.Filter{Countries: []cashback.Country{c.Country}},
+	}
+	if q.Category != "" {
+		ask.Filter.Categories = []string{q.Category}
+	}
+	r, err := s.Index.Search(v.ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	p := &pages.ShopsView{Category: q.Category, Total: r.Total, Next: next(v.req.URL, r.Next), Partial: r.Partial}
+	for _, h := range r.Hits {
+		p.Shops = append(p.Shops, merchantView(h.Merchant, h.Portals))
+	}
+	p.Categories = facetsView(r.Facets).Categories
+	if len(p.Categories) > maxChoices {
+		p.Categories = p.Categories[:maxChoices]
+	}
+	return html(v.ctx, pages.Shops(c, p))
+}
+
+func (s *Server) apiSearch(v *visit, _ searchQuery) (*view.Found, error) {
+	q, err := s.question(v, s.DefaultCountry)
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := s.found(v, q)
+	return f, err
+}
+
+// offersQuery has the search's filters, and one order more.
+type offersQuery struct {
+	searchQuery
+	Sort string `query:"sort" enum:"value,portals,name,age" doc:"Default by value."`
+}
+
+func (s *Server) apiOffers(v *visit, _ offersQuery) (*view.Listed, error) {
+	q, err := s.question(v, s.DefaultCountry)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.Index.Offers(v.ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	sh, err := s.shelf(v.ctx, v.state.change)
+	if err != nil {
+		return nil, err
+	}
+	out := &view.Listed{Total: r.Total, Partial: r.Partial}
+	out.Items, out.Next = []view.ListedOffer{}, r.Next
+	if r.Facets != nil {
+		out.Facets = facetsView(r.Facets)
+	}
+	for _, row := range r.Rows {
+		p := sh.byID[row.Portal]
+		if p == nil {
+			continue // taken down since the index looked
+		}
+		offers, err := s.truth.Offers(v.ctx, row.Merchant)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range offers {
+			if o.Receipt.Portal == row.Portal && o.Receipt.ReadAt.Equal(row.ReadAt) {
+				out.Items = append(out.Items, view.ListedOffer{Merchant: row.Merchant, MerchantName: row.Name, MerchantSlug: row.Slug, Offer: offerView(o, p)})
+				break
+			}
+		}
+	}
+	return out, nil
+}
+
+type resolveQuery struct {
+	URL     string `query:"url" required:"true" doc:"The address of a shop or of one of its products." example:"https://www.fnac.com/a1"`
+	Country string `query:"country" doc:"The asker's country: its storefront comes first among equals." example:"FR"`
+}
+
+func (s *Server) apiResolve(v *visit, q resolveQuery) (view.List[view.FoundShop], error) {
+	var out view.List[view.FoundShop]
+	country := s.DefaultCountry
+	var err error
+	if q.Country != "" {
+		if country, err = countryOf("country", q.Country); err != nil {
+			return out, err
+		}
+	}
+	hits, address, err := s.byAddress(v.ctx, q.URL, country)
+	if err != nil {
+		return out, err
+	}
+	if !address {
+		return out, badInput{"url", "error.address", []any{"Value", clip(q.URL)}}
+	}
+	if len(hits) == 0 {
+		return out, fault{http.StatusNotFound, "error.no_shop", nil}
+	}
+	out.Items, err = s.foundShops(v, hits)
+	return out, err
+}
