@@ -561,13 +561,13 @@ func (j *judge) unit() {
 	paying := 0
 	wasForeign := 0
 	for i := range j.Staged.Offers {
+		if j.Staged.Offers[i].Kind.Pays() {
+			paying++
+		}
 		for _, t := range j.Staged.Offers[i].Tiers {
 			for _, c := range t.Components {
-				if c.Kind == cashback.Fixed && c.Currency != "" {
-					paying++
-					if c.Currency != j.Staged.Portal.Currency {
-						foreign = append(foreign, j.Staged.Offers[i].Entry.Key)
-					}
+				if c.Kind == cashback.Fixed && c.Currency != "" && c.Currency != j.Staged.Portal.Currency {
+					foreign = append(foreign, j.Staged.Offers[i].Entry.Key)
 				}
 			}
 		}
@@ -584,7 +584,9 @@ func (j *judge) unit() {
 	foreign = slices.Compact(foreign)
 	fail := false
 	// A few amounts in another currency are real ("10$" on a Brazilian portal); a
-	// wave of them is a flip.
+	// wave of them is a flip. The share is of all that the portal pays: where nearly
+	// everything is a percentage, three dollar amounts among few fixed ones are no
+	// wave, and known amounts that change their currency are unit_changed below.
 	if share := permille(len(foreign), max(paying, 1)); share > j.Limits.UnitShare && len(foreign) >= 3 && len(foreign) > 2*wasForeign {
 		fail = true
 		j.find(Unit, cashback.Fail, "currency", points(share), points(j.Limits.UnitShare), foreign)
@@ -681,11 +683,15 @@ func (j *judge) canaries() bool {
 func (j *judge) signature() {
 	pages := j.Staged.Pages
 	var walls, poor []string
+	strange := 0 // walls that may be one odd page
 	baseline := medianOf(j.Health.Baseline, func(p cashback.RunProfile) int { return p.Filled })
 	for _, p := range pages {
 		switch p.Outcome {
 		case cashback.PageBlocked, cashback.PageScriptShell, cashback.PageNotUnderstood:
 			walls = append(walls, p.URL)
+			if p.Outcome == cashback.PageNotUnderstood {
+				strange++
+			}
 		case cashback.PageOK:
 			if j.relative && p.Items > 0 && p.Filled*1000 < baseline*j.Limits.HitRate {
 				poor = append(poor, p.URL)
@@ -693,7 +699,8 @@ func (j *judge) signature() {
 		}
 	}
 	switch {
-	case len(walls) > 0 && len(walls)*10 >= len(pages):
+	// One page among others that isn't understood only makes the run partial.
+	case len(walls) > 0 && len(walls)*10 >= len(pages) && (len(walls) > 1 || strange == 0 || len(pages) == 1):
 		j.find(Signature, cashback.Fail, "walls", len(walls), len(pages), walls)
 	case len(poor) > 0 && len(poor)*50 >= len(pages):
 		j.find(Signature, cashback.Fail, "hit_rate", len(poor), len(pages), poor)
