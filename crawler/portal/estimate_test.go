@@ -1,0 +1,142 @@
+package portal
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// many repeats a piece until it has about n bytes; a %d in it counts.
+func many(piece string, n int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < n; i++ {
+		if strings.Contains(piece, "%d") {
+			fmt.Fprintf(&b, piece, i)
+		} else {
+			b.WriteString(piece)
+		}
+	}
+	return b.String()
+}
+
+// dear are pages of 2 MiB on which an HTML parser takes seconds or gigabytes.
+var dear = map[string]string{
+	"many paragraphs":            many("<p>", 2<<20),
+	"many small elements":        many("<div class=a>x</div>", 2<<20),
+	"attributes of body":         many("<body a%d=1>", 2<<20),
+	"a million attributes":       "<div " + many("a%d ", 2<<20) + ">",
+	"formatting left open":       many("<b id=%d>", 4000) + many("<p>x", 2<<20),
+	"formatting opened again":    "<div>" + many("<b id=%d>", 4000) + "</div>" + many("<p>x</p>", 2<<20),
+	"formatting in paragraphs":   many("<p><b id=%d></p>", 2<<20),
+	"deep":                       many("<div>", 3000),
+	"nested and paragraphs":      many("<div>", 2000) + many("<p>x", 2<<20),
+	"nested and list items":      many("<div>", 2000) + many("<li>", 2<<20),
+	"nested and stray end tags":  many("<div>", 2000) + many("</p>", 2<<20),
+	"nested and unknown ends":    many("<span>", 2000) + many("</x>", 2<<20),
+	"links in a table":           "<table>" + many("<a>x", 2<<20),
+	"adoption in deep places":    "<a>" + many("<span>", 2000) + many("</a>", 2<<20),
+	"tables in tables":           many("<table><td>", 2<<20),
+	"selects":                    many("<select>", 2<<20),
+	"deep foreign content":       many("<math><mi>", 2<<20),
+	"formatting in table cells":  "<table>" + many("<td><b x=%d>x", 2<<20),
+	"formatting in a table":      "<table>" + many("<font a=%d>", 2<<20),
+	"formatting across its ends": many("<b><div>", 4000) + many("</b>", 2<<20),
+}
+
+// TestDearPages: each is refused by the scan, before the parser sees it.
+func TestDearPages(t *testing.T) {
+	for name, page := range dear {
+		if err := estimate(page); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	// What people write is not.
+	row := `<li class="shop" data-id="%d"><a href="/shop/%d"><img data-src="/logo/%d.png" alt="Shop %d"><b>Shop</b> <span class=rate>up to <em>5%%</em></span></a>`
+	var b strings.Builder
+	b.WriteString("<html><head><title>Shops</title><body><div><div><div><main><ul>")
+	for i := range 5000 {
+		fmt.Fprintf(&b, row, i, i, i, i)
+	}
+	if err := estimate(b.String()); err != nil {
+		t.Errorf("a list of 5,000 shops: %v", err)
+	}
+}
+
+var soup = []string{
+	"<p>", "</p>", "<div>", "</div>", "<b>", "</b>", "<b id=1>", "<b id=2>", "<i>", "</i>", "<a>", "</a>", "<a href=x>", "<font color=red>", "</font>",
+	"<table>", "</table>", "<tr>", "</tr>", "<td>", "</td>", "<tbody>", "<caption>", "<th>", "<li>", "</li>", "<ul>", "</ul>", "<dd>", "<dt>", "<dl>", "</dl>",
+	"<span>", "</span>", "<svg>", "</svg>", "<g>", "</g>", "<g/>", "<math>", "<mi>", "<select>", "</select>", "<option>", "<button>", "</button>", "<form>", "</form>",
+	"<h1>", "</h1>", "<br>", "</br>", "<img>", "<input>", "<hr>", "<pre>", "</pre>", "<nobr>", "</nobr>", "<applet>", "</applet>", "<template>", "</template>",
+	"x", " ", "<!-- c -->", "<script>1</script>", "<style>a</style>", "<textarea>x</textarea>", "<body>", "<html>", "</body>", "</html>", "<head>", "<title>t</title>",
+	"<center>", "</center>", "<em>", "</em>", "<u>", "</u>", "<x>", "</x>", "<section>", "</section>", "<main>", "<col>", "<colgroup>", "<frameset>", "<iframe>x</iframe>", "<noscript>", "</noscript>",
+}
+
+// TestEstimateProperty: what the scan accepts never has many more nodes than it
+// counted, whatever soup of tags it is.
+func TestEstimateProperty(t *testing.T) {
+	if os.Getenv("CAGNOTTE_PROVE") != "" {
+		if err := flag.Set("rapid.checks", "200000"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var b strings.Builder
+		for range rapid.IntRange(1, 4).Draw(t, "phrases") {
+			phrase := strings.Join(rapid.SliceOfN(rapid.SampledFrom(soup), 1, 6).Draw(t, "phrase"), "")
+			b.WriteString(strings.Repeat(phrase, rapid.IntRange(1, 60).Draw(t, "times")))
+		}
+		e := estimator{s: b.String()}
+		if e.run() != nil {
+			return
+		}
+		root, err := parseHTML(b.String())
+		if err != nil {
+			return
+		}
+		n := 0
+		for c := root; c != nil; c = next(c, root) {
+			n++
+		}
+		if n > 2*e.nodes+50 {
+			t.Fatalf("%d nodes, %d were counted", n, e.nodes)
+		}
+	})
+}
+
+func BenchmarkEstimate(b *testing.B) {
+	var page strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&page, `<li class="shop" data-id="%d"><a href="/shop/%d"><img data-src="/logo/%d.png" alt="Shop %d"><b>Shop</b> <span class=rate>up to <em>5%%</em></span></a></li>`, i, i, i, i)
+	}
+	s := page.String()
+	b.Run("scan", func(b *testing.B) {
+		b.SetBytes(int64(len(s)))
+		for b.Loop() {
+			if err := estimate(s); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("parse", func(b *testing.B) {
+		b.SetBytes(int64(len(s)))
+		for b.Loop() {
+			if _, err := parseHTML(s); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for name, page := range dear {
+		b.Run("refuse/"+strings.ReplaceAll(name, " ", "_"), func(b *testing.B) {
+			b.SetBytes(int64(len(page)))
+			for b.Loop() {
+				if err := estimate(page); err == nil {
+					b.Fatal("accepted")
+				}
+			}
+		})
+	}
+}
