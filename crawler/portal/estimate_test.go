@@ -23,28 +23,28 @@ func many(piece string, n int) string {
 	return b.String()
 }
 
-// dear are pages of 2 MiB on which an HTML parser takes seconds or gigabytes.
+// dear are pages of 1 MiB on which an HTML parser takes seconds or gigabytes.
 var dear = map[string]string{
-	"many paragraphs":            many("<p>", 2<<20),
-	"many small elements":        many("<div class=a>x</div>", 2<<20),
-	"attributes of body":         many("<body a%d=1>", 2<<20),
-	"a million attributes":       "<div " + many("a%d ", 2<<20) + ">",
-	"formatting left open":       many("<b id=%d>", 4000) + many("<p>x", 2<<20),
-	"formatting opened again":    "<div>" + many("<b id=%d>", 4000) + "</div>" + many("<p>x</p>", 2<<20),
-	"formatting in paragraphs":   many("<p><b id=%d></p>", 2<<20),
+	"many paragraphs":            many("<p>", 1<<20),
+	"many small elements":        many("<div class=a>x</div>", 1<<20),
+	"attributes of body":         many("<body a%d=1>", 1<<20),
+	"a million attributes":       "<div " + many("a%d ", 1<<20) + ">",
+	"formatting left open":       many("<b id=%d>", 4000) + many("<p>x", 1<<20),
+	"formatting opened again":    "<div>" + many("<b id=%d>", 4000) + "</div>" + many("<p>x</p>", 1<<20),
+	"formatting in paragraphs":   many("<p><b id=%d></p>", 1<<20),
 	"deep":                       many("<div>", 3000),
-	"nested and paragraphs":      many("<div>", 2000) + many("<p>x", 2<<20),
-	"nested and list items":      many("<div>", 2000) + many("<li>", 2<<20),
-	"nested and stray end tags":  many("<div>", 2000) + many("</p>", 2<<20),
-	"nested and unknown ends":    many("<span>", 2000) + many("</x>", 2<<20),
-	"links in a table":           "<table>" + many("<a>x", 2<<20),
-	"adoption in deep places":    "<a>" + many("<span>", 2000) + many("</a>", 2<<20),
-	"tables in tables":           many("<table><td>", 2<<20),
-	"selects":                    many("<select>", 2<<20),
-	"deep foreign content":       many("<math><mi>", 2<<20),
-	"formatting in table cells":  "<table>" + many("<td><b x=%d>x", 2<<20),
-	"formatting in a table":      "<table>" + many("<font a=%d>", 2<<20),
-	"formatting across its ends": many("<b><div>", 4000) + many("</b>", 2<<20),
+	"nested and paragraphs":      many("<div>", 2000) + many("<p>x", 1<<20),
+	"nested and list items":      many("<div>", 2000) + many("<li>", 1<<20),
+	"nested and stray end tags":  many("<div>", 2000) + many("</p>", 1<<20),
+	"nested and unknown ends":    many("<span>", 2000) + many("</x>", 1<<20),
+	"links in a table":           "<table>" + many("<a>x", 1<<20),
+	"adoption in deep places":    "<a>" + many("<span>", 2000) + many("</a>", 1<<20),
+	"tables in tables":           many("<table><td>", 1<<20),
+	"selects":                    many("<select>", 1<<20),
+	"deep foreign content":       many("<math><mi>", 1<<20),
+	"formatting in table cells":  "<table>" + many("<td><b x=%d>x", 1<<20),
+	"formatting in a table":      "<table>" + many("<font a=%d>", 1<<20),
+	"formatting across its ends": many("<b><div>", 4000) + many("</b>", 1<<20),
 }
 
 // TestDearPages: each is refused by the scan, before the parser sees it.
