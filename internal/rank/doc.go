@@ -9,4 +9,10 @@
 // The words of RANKING.md are the words of the code: a case has a purchase, a
 // shopper, portals and offers; an offer's tiers are weighed over situations; a row
 // has eight steps. docs/ranking.md works one case with a pencil.
+//
+// Rank answers a case and Explain says why; Ask finds the one fact worth asking
+// for; CurveOf follows the offers along the amount; KeepOrGive answers for the
+// shopper and for an association; ScorePortals compares portals as such. PortalOf
+// and OfferOf make cases of what the store holds, Rates and VATTable give them the
+// reference rates that they need.
 package rank

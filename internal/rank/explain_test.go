@@ -13,7 +13,7 @@ import (
 // reached by some case.
 func TestPropertyExplain(t *testing.T) {
 	reached := map[string]int{}
-	trials(t, 3_000, 300_000, func(t *testing.T, r *rand.Rand) {
+	trials(t, 1_500, 300_000, func(t *testing.T, r *rand.Rand) {
 		c := randomCase(r)
 		a, why, err := Explain(c)
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 // with CAGNOTTE_PROVE=1 (make prove). A failure names its seed.
 func trials(t *testing.T, few, all uint64, property func(t *testing.T, r *rand.Rand)) {
 	t.Helper()
+	t.Parallel()
 	n := few
 	if os.Getenv("CAGNOTTE_PROVE") != "" {
 		n = all
@@ -27,7 +28,7 @@ func trials(t *testing.T, few, all uint64, property func(t *testing.T, r *rand.R
 	}
 }
 
-// world makes random cases. Its values come from short lists, so that ties, exact
+// maker makes random cases. Its values come from short lists, so that ties, exact
 // thresholds and boundaries happen all the time; one case in fifty is wild, with
 // digits that leave 64 bits.
 type maker struct {
