@@ -3,14 +3,32 @@ package rank
 import (
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/govalues/decimal"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 )
 
-// Explanation says why a ranked row is what it is, as keys with numbers: the words
-// are the catalogues' of whoever shows it.
+// Reasons say why an answer is what it is, as keys with numbers: the words are the
+// catalogues' of whoever shows them.
+type Reasons struct {
+	// Ranked are the ranked rows, in the answer's order.
+	Ranked []Explanation `json:"ranked"`
+	// Others are the offers that aren't ranked, by portal.
+	Others []Other `json:"others"`
+}
+
+// Other is why an offer isn't ranked.
+type Other struct {
+	Portal string `json:"portal"`
+	// Group is unreachable, unvalued, stale or hidden, or left_out for an offer that
+	// stands in no group of the answer.
+	Group string `json:"group"`
+	Why   Reason `json:"why"`
+}
+
+// Explanation says why a ranked row is what it is.
 type Explanation struct {
 	Portal string `json:"portal"`
 	// Steps are the row's eight, in order. A step without an amount may have reasons,
@@ -84,6 +102,18 @@ var reasons = map[string][]string{
 	"estimate.up_to":              {"share"},
 	"estimate.missing_value":      {"what"},
 	"estimate.other_tier":         nil, // a tier that pays the same has a share or a missing value
+	"unreachable.threshold":       {"short", "minimum"},
+	"unvalued.currency":           {"currency"}, // the portal's, without a rate
+	"unvalued.part":               {"what"},     // a currency, points or a unit without a value
+	"unvalued.cap":                {"currency"}, // the cap's, without a rate
+	"unvalued.empty":              nil,          // the tier says nothing that is paid
+	"stale.quarantined":           nil,
+	"stale.never":                 nil,
+	"stale.old":                   {"days"},
+	"hidden.portal":               nil, // the shopper doesn't use it
+	"hidden.methods":              nil, // it pays by nothing that the shopper takes
+	"left_out.min_spend":          {"minimum"},
+	"left_out.no_tier":            nil,
 }
 
 // ReasonKeys are all keys of reasons, sorted, so that a catalogue can be held to
@@ -97,26 +127,101 @@ func ReasonKeys() []string {
 	return keys
 }
 
-// Explain is Rank with the reasons of each ranked row, in the answer's order.
-func Explain(c Case) (Answer, []Explanation, error) {
+// Explain is Rank with its reasons.
+func Explain(c Case) (Answer, Reasons, error) {
 	if err := c.check(); err != nil {
-		return Answer{}, nil, err
+		return Answer{}, Reasons{}, err
 	}
 	e := compile(&c)
 	byPortal := map[string]Explanation{}
+	out := Reasons{Ranked: []Explanation{}, Others: []Other{}}
 	a, err := e.answer(exactly(c.Purchase.Amount), func(i int, r *result, row *Row) {
 		x := explainer{e: e, o: &e.offers[i], in: &c.Offers[i], r: r}
-		x.portal = &c.Portals[slices.IndexFunc(c.Portals, func(p Portal) bool { return p.ID == row.Portal })]
-		byPortal[row.Portal] = x.explain(row)
+		x.portal = &c.Portals[slices.IndexFunc(c.Portals, func(p Portal) bool { return p.ID == x.o.portal })]
+		if r.group == ranked {
+			byPortal[row.Portal] = x.explain(row)
+			return
+		}
+		name, why := x.other()
+		out.Others = append(out.Others, Other{Portal: x.o.portal, Group: name, Why: why})
 	})
 	if err != nil {
-		return Answer{}, nil, err
+		return Answer{}, Reasons{}, err
 	}
-	out := make([]Explanation, len(a.Ranked))
-	for i, row := range a.Ranked {
-		out[i] = byPortal[row.Portal]
+	for _, row := range a.Ranked {
+		out.Ranked = append(out.Ranked, byPortal[row.Portal])
 	}
+	slices.SortFunc(out.Others, func(x, y Other) int { return strings.Compare(x.Portal, y.Portal) })
 	return a, out, nil
+}
+
+// other says why an offer isn't ranked, and in which group it is.
+func (x *explainer) other() (string, Reason) {
+	c := x.e.c
+	switch x.r.group {
+	case stale:
+		switch {
+		case x.in.Quarantined:
+			return "stale", reason("stale.quarantined", nil)
+		case x.in.VerifiedOn == 0:
+			return "stale", reason("stale.never", nil)
+		}
+		return "stale", reason("stale.old", []Value{count(int64(c.Now - x.in.VerifiedOn))})
+	case unvalued:
+		if x.o.rateless {
+			return "unvalued", reason("unvalued.currency", []Value{word(string(x.portal.Currency))})
+		}
+		return "unvalued", x.unvalued()
+	case hidden:
+		if len(x.o.ways) == 0 {
+			return "hidden", reason("hidden.methods", nil)
+		}
+		return "hidden", reason("hidden.portal", nil)
+	case unreachable:
+		return "unreachable", reason("unreachable.threshold", []Value{x.money(x.r.need), x.money(x.r.way.minimum)})
+	}
+	// Left out: would it be ranked from some amount on?
+	var lowest number
+	amount := exactly(c.Purchase.Amount)
+	for i := range x.o.tiers {
+		t := &x.o.tiers[i]
+		fits := (c.Purchase.Customer == "" || t.audience == "" || t.audience == c.Purchase.Customer) &&
+			(c.Purchase.Category == "" || t.category == "" || t.category == c.Purchase.Category)
+		if fits && amount.less(t.minSpend) && (lowest.sign() == 0 || t.minSpend.less(lowest)) {
+			lowest = t.minSpend
+		}
+	}
+	if lowest.sign() > 0 {
+		return "left_out", reason("left_out.min_spend", []Value{x.money(lowest)})
+	}
+	return "left_out", reason("left_out.no_tier", nil)
+}
+
+// unvalued names the first thing without a value in a tier that stands for a
+// situation.
+func (x *explainer) unvalued() (why Reason) {
+	x.o.situations(x.e, exactly(x.e.c.Purchase.Amount), func(_ cashback.Audience, _ string, equals []int) {
+		for _, i := range equals {
+			t := &x.o.tiers[i]
+			if why.Key != "" || t.valued {
+				continue
+			}
+			in := &x.in.Tiers[t.index]
+			why = reason("unvalued.empty", nil)
+			for j := range in.Components {
+				var none pays
+				if k := &in.Components[j]; !none.plus(x.e, k, x.portal, one) {
+					why = reason("unvalued.part", []Value{word(what(k))})
+					return
+				}
+			}
+			if in.Cap.Valid && !t.capped {
+				why = reason("unvalued.cap", []Value{word(string(orCurrency(in.CapCurrency, x.portal.Currency)))})
+				return
+			}
+		}
+	})
+	return why
 }
 
 type explainer struct {

@@ -1,12 +1,13 @@
 package rank
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // Every step with an amount has a reason, every estimate a mark, and every key is
@@ -19,10 +20,29 @@ func TestPropertyExplain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(mustRank(t, c), a); diff != "" {
+		if diff := gocmp.Diff(mustRank(t, c), a); diff != "" {
 			t.Errorf("explained, the answer differs: %s", diff)
 		}
-		for i, x := range why {
+		if len(why.Ranked)+len(why.Others) != len(c.Offers) {
+			t.Errorf("%d ranked and %d others are explained of %d offers", len(why.Ranked), len(why.Others), len(c.Offers))
+		}
+		groups := map[string][]string{"stale": a.Stale, "unvalued": a.Unvalued, "hidden": a.Hidden}
+		for _, u := range a.Unreachable {
+			groups["unreachable"] = append(groups["unreachable"], u.Portal)
+		}
+		for _, o := range why.Others {
+			reached[o.Why.Key]++
+			in := ""
+			for group, portals := range groups {
+				if slices.Contains(portals, o.Portal) {
+					in = group
+				}
+			}
+			if cmp.Or(in, "left_out") != o.Group || !strings.HasPrefix(o.Why.Key, o.Group+".") {
+				t.Errorf("%s is in %q, explained by %+v\n%+v", o.Portal, in, o, c)
+			}
+		}
+		for i, x := range why.Ranked {
 			row := a.Ranked[i]
 			if x.Portal != row.Portal || row.Estimate != (len(x.Marks) > 0) {
 				t.Errorf("%+v\nexplained by %+v\n%+v", row, x, c)
@@ -65,10 +85,11 @@ func TestExplainStory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, why, err := Explain(c)
-	if err != nil || len(why) != 1 {
+	a, reasons, err := Explain(c)
+	if err != nil || len(reasons.Ranked) != 1 {
 		t.Fatalf("%v %+v", err, a)
 	}
+	why := reasons.Ranked
 	var keys []string
 	for _, s := range why[0].Steps {
 		for _, r := range s.Why {

@@ -19,7 +19,7 @@ func Rank(c Case) (Answer, error) {
 }
 
 // answer ranks the offers at an amount; told, where it isn't nil, hears of each
-// ranked row.
+// offer, with its row where it is ranked.
 func (e *engine) answer(amount number, told func(i int, r *result, row *Row)) (Answer, error) {
 	a := Answer{Ranked: []Row{}, Unreachable: []Unreachable{}, Unvalued: []string{}, Stale: []string{}, Hidden: []string{}}
 	minima := make(map[string]number, len(e.offers))
@@ -27,6 +27,7 @@ func (e *engine) answer(amount number, told func(i int, r *result, row *Row)) (A
 		o := &e.offers[i]
 		r := o.evaluate(e, amount)
 		money := counter{digits: e.digits}
+		var row Row
 		switch r.group {
 		case stale:
 			a.Stale = append(a.Stale, o.portal)
@@ -40,15 +41,15 @@ func (e *engine) answer(amount number, told func(i int, r *result, row *Row)) (A
 			})
 		case ranked:
 			minima[o.portal] = r.way.minimum
-			row := o.row(e, r, &money)
-			if told != nil {
-				told(i, &r, &row)
-			}
+			row = o.row(e, r, &money)
 			a.Ranked = append(a.Ranked, row)
 		}
 		if money.beyond {
 			return Answer{}, cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "offers[" + itoa(i) + "]"},
 				"the offer comes to more than can be counted at this amount: check its values, its caps and the exchange rates")
+		}
+		if told != nil {
+			told(i, &r, &row)
 		}
 	}
 	slices.SortFunc(a.Ranked, func(x, y Row) int {
