@@ -258,12 +258,12 @@ func (p *parser) component(q *quantity) cashback.Component {
 		}
 	}
 	if q.per && q.perAmount.coef > 0 {
-		if d := q.perAmount.decimal(); d.Cmp(decimal.One) != 0 {
+		if d := q.perAmount.decimal(); d.Cmp(decimal.One) != 0 || q.unit == uMoney {
 			c.PerAmount = d
 		}
 	}
 	words := q.pre | q.suf
-	if !q.ranged && words&(mUpTo|mMax) == 0 && (words&(mFrom|mAtLeast) != 0 || q.unit == uPercent && (q.orMore || words&(mOver|mOrMore) != 0)) {
+	if !q.ranged && words&(mUpTo|mMax) == 0 && (q.pre&mFrom != 0 || q.suf&mFromBehind != 0 || words&mAtLeast != 0 || q.unit == uPercent && (q.orMore || q.pre&mOver != 0 || q.suf&mOrMore != 0)) {
 		c.Min = cashback.Some(c.Value)
 	}
 	return c
@@ -450,7 +450,7 @@ func (p *parser) without(r cashback.Reward) cashback.Reward {
 		return unknown(whyPrevious, previous)
 	case hole != nil:
 		return unknown(whyHole, hole)
-	case p.all&mHole != 0 && len(p.qs) == 0:
+	case p.hole && len(p.qs) == 0:
 		return unknown(whyHole, nil)
 	case p.all&mNone != 0:
 		r.Kind, r.Reason = cashback.NoCashback, whyNone
@@ -481,7 +481,7 @@ func (p *parser) without(r cashback.Reward) cashback.Reward {
 	case p.loose > 0 && !p.looseCounted && (!p.words() || p.all&mCashback != 0 && p.tok(p.looseAt+1).is(mCashback)):
 		r.Kind, r.Reason, r.At = cashback.Unknown, whyUnit, p.span(p.looseAt, p.looseAt+1)
 		return r
-	case p.loose > 0:
+	case p.loose > 0 || p.counted:
 		return not(whyCount)
 	case len(p.toks) == 0:
 		return unknown(whyEmpty, nil)

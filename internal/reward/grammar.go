@@ -30,6 +30,9 @@ type parser struct {
 	looseAt      int
 	looseCounted bool
 	looseZero    bool
+	looseEnd     int
+	hole         bool // a template that was never filled in
+	counted      bool // numbers of something that isn't paid
 
 	forward bool // what quantities are stands before them, not behind
 
@@ -119,7 +122,7 @@ func (p *parser) strength(i int) strength {
 
 // mNouns say what a quantity is; mLeads begin the part of the next one.
 const (
-	mNouns = mCashback | mDiscount | mOther | mBonus
+	mNouns = mCashback | mDiscount | mOther | mBonus | mPrice
 	mLeads = mWas | mCap | mMax | mUpTo | mFrom | mOver | mUnder | mEarn | mGet | mBetween | mAtLeast | mNow
 	mSays  = mNouns | mNew | mExisting | mOrder | mNone
 )
@@ -269,6 +272,9 @@ func (p *parser) part(a, b *quantity, backward bool) {
 			}
 		}
 	}
+	if split < 0 && from < to && p.toks[from].is(mWasAfter) {
+		at(from+1, 0, linkNone)
+	}
 	if split < 0 {
 		comma, and, dash, lead := -1, -1, -1, -1
 		for i := from; i < to; i++ {
@@ -339,16 +345,16 @@ func (p *parser) describe(q *quantity) {
 			continue
 		}
 		m := t.means
-		if m&mUpTo != 0 && blocked {
+		if m&mUpTo != 0 && (blocked || p.plain.text[t.start] == '<' && i != q.first-1) {
 			m &^= mUpTo // "until Sunday: 5 %"
 		}
 		q.pre |= m
 		if q.verb == 0 && t.is(mEarn|mGet) {
 			q.verb = t.means & (mEarn | mGet)
 		}
-		if n := nounOf(t.means); n != nounNone {
+		if n := q.nounOf(t.means); n != nounNone {
 			head = n
-			if 2*d+1 < bestAt {
+			if 2*d+1 < bestAt || best == nounBonus && n == nounCashback {
 				best, bestAt = n, 2*d+1
 			}
 		}
@@ -360,6 +366,11 @@ func (p *parser) describe(q *quantity) {
 		best = nounCashback // "Cash Reward with code X - 3 %"
 	}
 	d = 0
+	for i := q.unitEnd; i < q.last; i++ {
+		if n := q.nounOf(p.toks[i].means); !p.toks[i].is(mPurchase) && n != nounNone && best != nounCashback {
+			best, bestAt = n, 0 // "90 € de prime pour l'ouverture d'un compte"
+		}
+	}
 	for i := q.last; i < q.sufEnd; i++ {
 		t := &p.toks[i]
 		if t.kind == tSign || t.kind == tBreak {
@@ -369,7 +380,10 @@ func (p *parser) describe(q *quantity) {
 			continue
 		}
 		q.suf |= t.means
-		if n := nounOf(t.means); n != nounNone && 2*d < bestAt {
+		if q.verb == 0 && t.is(mEarn|mGet) {
+			q.verb = t.means & (mEarn | mGet)
+		}
+		if n := q.nounOf(t.means); n != nounNone && (2*d < bestAt && !(n == nounBonus && best == nounCashback) || best == nounBonus && n == nounCashback) {
 			best, bestAt = n, 2*d
 		}
 		if t.kind == tWord && !t.is(mNoise) {
@@ -379,7 +393,11 @@ func (p *parser) describe(q *quantity) {
 	q.noun = best
 }
 
-func nounOf(m meaning) noun {
+// nounOf is what a word says that a quantity is. Percents of a price are rates.
+func (q *quantity) nounOf(m meaning) noun {
+	if q.unit == uPercent {
+		m &^= mPrice
+	}
 	switch {
 	case m&mCashback != 0:
 		return nounCashback
@@ -389,6 +407,8 @@ func nounOf(m meaning) noun {
 		return nounOther
 	case m&mBonus != 0:
 		return nounBonus
+	case m&mPrice != 0:
+		return nounPrice
 	}
 	return nounNone
 }
@@ -424,20 +444,24 @@ func (p *parser) roleOf(k int) role {
 	switch {
 	case q.unit == uFold || q.unit == uTimes:
 		return roleMultiple
-	case q.struck, q.pre&mWas != 0, q.suf&mWasAfter != 0:
+	case q.struck, q.pre&mWas != 0, q.suf&mWasAfter != 0 && p.leadsOn(k):
 		if q.noun == nounDiscount {
 			return roleDiscount
 		}
 		return rolePrevious
 	case before != nil && before.unit == q.unit && !q.ranged && q.pre&mFrom != 0 && p.all&mRaised != 0:
 		return rolePrevious // "raised to 5 % from 3 %"
-	case before != nil && before.role == roleDiscount && q.link == linkNone && q.noun == nounNone && q.verb == 0:
+	case q.pre&mUsual != 0 && p.beside(k):
+		return rolePrevious
+	case before != nil && (before.role == roleDiscount || before.role == roleOther && !before.per) && q.link == linkNone && q.noun == nounNone && q.verb == 0:
 		return roleOther // "$5 off $50"
 	case words&mMore != 0 && p.compares(q):
 		return roleOther
+	case money && p.tok(q.first-1).is(mPer) && p.looseEnd == q.first-1:
+		return roleOther // "3 stars per $1"
 	case q.pre&mPart != 0 && k > 0 && p.partOf(q):
 		return roleOther // "4 % (dont 1 % de bonus)"
-	case p.worth(k), money && p.tok(q.first-1).is(mFor) && p.tok(q.first-2).kind == tNum:
+	case p.worth(k), money && p.tok(q.first-1).is(mFor) && p.looseEnd == q.first-1:
 		return roleOther // "2,000 for $10"
 	case q.negative && !cash && words&(mNew|mExisting|mOrder|mOver|mUnder|mOrMore|mOrLess) == 0 && !(before != nil && before.role == roleCondition):
 		return roleDiscount
@@ -451,7 +475,10 @@ func (p *parser) roleOf(k int) role {
 		return roleCondition
 	}
 	switch {
-	case q.noun == nounOther:
+	case q.noun == nounOther || q.noun == nounPrice:
+		return roleOther
+	case money && k > 0 && before.unit == uMoney && p.tok(q.first-1).is(mPer) && p.tok(q.first-1).entry.letters && !cash && before.noun != nounCashback:
+		before.role = roleOther // "de R$ 199 por R$ 99"
 		return roleOther
 	case q.hole:
 		return roleHole
@@ -474,6 +501,22 @@ func (p *parser) partOf(q *quantity) bool {
 		}
 	}
 	return false
+}
+
+// beside reports whether another quantity of the same unit stands beside one.
+func (p *parser) beside(k int) bool {
+	return k > 0 && p.qs[k-1].unit == p.qs[k].unit || k+1 < len(p.qs) && p.qs[k+1].unit == p.qs[k].unit
+}
+
+// leadsOn reports whether a word for "before" behind a quantity means it: an arrow
+// only does where it leads to another one.
+func (p *parser) leadsOn(k int) bool {
+	q := &p.qs[k]
+	t := p.tok(q.last)
+	if !t.is(mWasAfter) || t.entry.letters {
+		return true
+	}
+	return k+1 < len(p.qs) && p.qs[k+1].unit == q.unit && p.qs[k+1].first <= q.last+2
 }
 
 // compares reports whether a number says by how much something is more: "20 % more

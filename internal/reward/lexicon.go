@@ -230,12 +230,13 @@ type table struct {
 	codes   []string
 	entries map[string]*entry
 	inner   map[string]*entry
+	// own and ownInner are the phrases that the table itself has given.
+	own, ownInner map[string]bool
 }
 
 func (l *Lexicon) readTable(fsys fs.FS, file string, base *table) (*table, error) {
 	code := strings.TrimSuffix(path.Base(file), ".txt")
-	t := &table{lang: &language{code: code}, codes: []string{code}, entries: map[string]*entry{}, inner: map[string]*entry{}}
-	own := map[string]bool{}
+	t := &table{lang: &language{code: code}, codes: []string{code}, entries: map[string]*entry{}, inner: map[string]*entry{}, own: map[string]bool{}, ownInner: map[string]bool{}}
 	if base != nil {
 		for k, e := range base.entries {
 			t.entries[k] = e
@@ -267,7 +268,7 @@ func (l *Lexicon) readTable(fsys fs.FS, file string, base *table) (*table, error
 			if phrase = strings.TrimSpace(phrase); phrase == "" {
 				return errors.New("a phrase is empty: one comma too many")
 			}
-			if err := t.add(l, phrase, proto, own); err != nil {
+			if err := t.add(l, phrase, proto); err != nil {
 				return err
 			}
 		}
@@ -278,7 +279,7 @@ func (l *Lexicon) readTable(fsys fs.FS, file string, base *table) (*table, error
 
 // assign reads what stands behind the "=" of a line.
 func (e *entry) assign(value string, has bool) error {
-	needs := e.means&(mMoney|mPoints|mUnit|mNumber) != 0
+	needs := e.means&(mMoney|mPoints|mUnit|mNumber|mMultiple) != 0
 	if needs != has {
 		if needs {
 			return errors.New(`say what it stands for, as in "euro, euros = EUR"`)
@@ -306,7 +307,7 @@ func (e *entry) assign(value string, has bool) error {
 				e.shared = append(e.shared, regional{strings.Clone(region), c})
 			}
 		}
-	case mNumber:
+	case mNumber, mMultiple:
 		v, err := decimal.Parse(value)
 		if err != nil {
 			return fmt.Errorf("%q is not a number", value)
@@ -342,7 +343,7 @@ func (t *table) setting(line string) error {
 
 // add puts a phrase into the table. A phrase of the table itself may have several
 // meanings; it replaces what all.txt says about the same phrase.
-func (t *table) add(l *Lexicon, phrase string, proto entry, own map[string]bool) error {
+func (t *table) add(l *Lexicon, phrase string, proto entry) error {
 	rest, wild := strings.CutSuffix(phrase, "*")
 	rest, inner := strings.CutPrefix(rest, "*")
 	rest, accented := strings.CutSuffix(rest, "!")
@@ -362,14 +363,14 @@ func (t *table) add(l *Lexicon, phrase string, proto entry, own map[string]bool)
 	proto.wild = wild
 	last, _ := utf8.DecodeLastRuneInString(key)
 	proto.letters = isWordRune(last)
-	put := func(m map[string]*entry, k string) error {
-		if old := m[k]; old != nil && own[k] {
+	put := func(m map[string]*entry, mine map[string]bool, k string) error {
+		if old := m[k]; old != nil && mine[k] {
 			merged := *old
 			merged.means |= proto.means
 			merged.wild = merged.wild || proto.wild
 			merged.accented = old.accented&^(proto.means&^proto.accented) | proto.accented&^(old.means&^old.accented)
-			if proto.means&(mMoney|mPoints|mUnit|mNumber) != 0 {
-				if old.means&(mMoney|mPoints|mUnit|mNumber) != 0 && !old.same(&proto) {
+			if proto.means&(mMoney|mPoints|mUnit|mNumber|mMultiple) != 0 {
+				if old.means&(mMoney|mPoints|mUnit|mNumber|mMultiple) != 0 && !old.same(&proto) {
 					return fmt.Errorf("%q already stands for something", phrase)
 				}
 				merged.name, merged.scale, merged.shared, merged.value, merged.brand = proto.name, proto.scale, proto.shared, proto.value, proto.brand
@@ -377,18 +378,17 @@ func (t *table) add(l *Lexicon, phrase string, proto entry, own map[string]bool)
 			m[k] = &merged
 			return nil
 		}
-		own[k] = true
+		mine[k] = true
 		e := proto
 		m[k] = &e
 		return nil
 	}
 	if inner {
-		if err := put(t.inner, key); err != nil {
+		if err := put(t.inner, t.ownInner, key); err != nil {
 			return err
 		}
-		delete(own, key)
 	}
-	return put(t.entries, key)
+	return put(t.entries, t.own, key)
 }
 
 func (t *table) build() *language {

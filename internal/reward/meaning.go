@@ -59,6 +59,10 @@ const (
 	mOnline
 	mPart
 	mNewBeside
+	mUsual
+	mMultiple
+	mPrice
+	mFromBehind
 )
 
 // sections are the names that the meanings have in the tables.
@@ -68,12 +72,14 @@ var sections = map[string]meaning{
 	"get":              mGet,
 	"discount":         mDiscount,
 	"not cashback":     mOther,
+	"price":            mPrice,
 	"bonus":            mBonus,
 	"none":             mNone,
 	"up to":            mUpTo,
 	"maximum":          mMax,
 	"cap":              mCap,
 	"from":             mFrom,
+	"from, behind":     mFromBehind,
 	"at least":         mAtLeast,
 	"between":          mBetween,
 	"to":               mTo,
@@ -82,6 +88,7 @@ var sections = map[string]meaning{
 	"plus":             mPlus,
 	"previous":         mWas,
 	"previous, behind": mWasAfter,
+	"usually":          mUsual,
 	"now":              mNow,
 	"raised":           mRaised,
 	"new":              mNew,
@@ -108,6 +115,7 @@ var sections = map[string]meaning{
 	"points":               mPoints,
 	"unit":                 mUnit,
 	"purchase":             mPurchase,
+	"multiples":            mMultiple,
 	"numbers":              mNumber,
 	"without":              mWithout,
 	"with":                 mWith,

@@ -27,6 +27,7 @@ func (u unitKind) paid() bool { return u >= uPercent }
 type quantity struct {
 	first, last int // tokens [first, last)
 	second      int // where the top of a range begins
+	unitEnd     int // the token behind the unit, before what it is paid for
 	lo, hi      number
 	ranged      bool
 	raised      bool // not a range: "passe de 3 % à 6 %"
@@ -64,6 +65,7 @@ const (
 	nounDiscount
 	nounOther
 	nounBonus
+	nounPrice
 )
 
 // link is how a quantity is joined to the one before it.
@@ -88,13 +90,22 @@ func (p *parser) quantities() {
 			i++
 			continue
 		}
+		q.unitEnd = next
 		next = p.unitPaidFor(&q, next)
 		q.last = next
 		q.inside, q.struck = p.toks[i].inside, p.toks[i].struck
 		if !q.unit.paid() {
-			if q.unit == uNone && !q.spelt {
+			if q.unit == uNone && !q.spelt && !p.pointsFor(&q, next) {
 				p.number(&q)
 			}
+			p.looseEnd = next
+			if q.unit == uPoints {
+				q.unitEnd = next
+				next = p.unitPaidFor(&q, next)
+				q.last = next
+				p.qs = append(p.qs, q)
+			}
+			p.counted = p.counted || q.unit == uCount
 			i = next
 			continue
 		}
@@ -109,6 +120,21 @@ func (p *parser) quantities() {
 		i = next
 	}
 	p.perBefore()
+}
+
+// pointsFor reads a number without a unit that is paid for an amount as points, when
+// a word for them stood before it: "Avios: 3/£1".
+func (p *parser) pointsFor(q *quantity, next int) bool {
+	if !p.tok(next).is(mPer) || !p.tok(next+1).is(mMoney) {
+		return false
+	}
+	for i := q.first - 1; i >= 0 && i >= q.first-4; i-- {
+		if t := &p.toks[i]; t.is(mPoints) {
+			q.unit, q.points = uPoints, t.entry.name
+			return true
+		}
+	}
+	return false
 }
 
 // number remembers a number without a unit where that could matter.
@@ -169,10 +195,15 @@ func (p *parser) single(i int) (q quantity, next int, ok bool) {
 	case t.kind == tNum:
 		q.hi = t.num
 		j++
+		if m := p.tok(j); m.is(mMultiple) {
+			by, _, _ := m.entry.value.Int64(0)
+			q.hi.times(uint64(max(by, 1)), 0, 0)
+			j++
+		}
 	case t.kind == tHole:
 		q.hole = true
 		j++
-	case t.is(mTimes) && p.tok(j+1).kind == tNum && !p.tok(j+1).spaced && q.unit == uNone:
+	case t.is(mTimes) && p.tok(j+1).kind == tNum && (!p.tok(j+1).spaced || j+2 >= len(p.toks)) && q.unit == uNone:
 		q.hi, q.unit, q.last = p.tok(j+1).num, uFold, j+2
 		return q, j + 2, true
 	case t.is(mHole) && (q.unit == uMoney || p.tok(j+1).is(mPercent|mMoney)):
@@ -220,6 +251,9 @@ func (p *parser) suffix(q *quantity, j int) int {
 		} else if n := p.tok(j); n.kind == tNum && !n.spaced && !n.tagged && n.num.coef < 10 && n.num.scale == 0 && !p.unitAt(j+1) {
 			j++ // "5%1", the mark of a footnote
 		}
+	case t.is(mTimes) && t.spaced && p.tok(j+1).spaced && p.tok(j+1).kind == tWord && !p.tok(j+1).is(mPercent|mMoney):
+		q.unit = uFold // "2 x plus de cashback"
+		j++
 	case t.is(mTimes) && !t.spaced:
 		q.unit = uTimes
 		j++
@@ -238,7 +272,10 @@ func (p *parser) suffix(q *quantity, j int) int {
 		q.currency = p.currency(t.entry)
 		q.hi = q.hi.hundredths(t.entry.scale)
 		j++
-		if n := p.tok(j); n.is(mMoney) && n.entry.scale == 0 && n.entry.name != "" && !p.leads(j) {
+		if n := p.tok(j); n.kind == tNum && !n.spaced && !n.tagged && !t.spaced && n.end-n.start == 2 && n.num.scale == 0 && q.hi.scale == 0 && q.hi.coef < 1e9 && !p.unitAt(j+1) {
+			q.hi = number{coef: q.hi.coef*100 + n.num.coef, scale: 2} // "9€90"
+			j++
+		} else if n.is(mMoney) && n.entry.scale == 0 && n.entry.name != "" && !p.leads(j) {
 			q.currency = cashback.Currency(n.entry.name)
 			j++
 		}
@@ -269,7 +306,7 @@ func (p *parser) suffix(q *quantity, j int) int {
 		}
 	}
 	if t := p.tok(j); t.is(mPlus) && !t.spaced && p.plain.text[t.start] == '+' {
-		if n := p.tok(j + 1); n.kind != tNum && n.kind != tHole && !(n.is(mMoney) && p.tok(j+2).kind == tNum && !n.spaced) || n.spaced && !p.startsQuantity(j+1) {
+		if n := p.tok(j + 1); n.kind == tBreak || n.kind == tSign || n.spaced && !p.startsQuantity(j+1) {
 			q.orMore = true
 			j++
 		}
@@ -292,18 +329,27 @@ func (p *parser) leads(i int) bool {
 // pointsName reads the word for points at token i, with the name before it that
 // says whose they are ("Amex points"): the word, and the token behind it, or 0.
 func (p *parser) pointsName(i int) (string, int) {
-	const most = 2 // words of a name
+	const most = 3 // words of a name, with their hyphen
 	for k := i; k <= i+most; k++ {
 		t := p.tok(k)
 		if t.is(mPoints) {
 			if !t.entry.brand || k == i || p.toks[i].means != 0 {
 				name := t.entry.name
+				for p.tok(k + 1).is(mPoints) {
+					k++
+				}
 				if t.entry.brand && p.c.PointsCurrency != "" {
 					name = p.c.PointsCurrency
 				}
 				return name, k + 1
 			}
+			for p.tok(k + 1).is(mPoints) {
+				k++ // "Flybuys points"
+			}
 			return p.raw[p.at(i):p.end(k)], k + 1
+		}
+		if t.kind == tSign && t.sign == '-' && !t.spaced && !p.tok(k+1).spaced && k > i {
+			continue // "Extra-Punkte"
 		}
 		if t.kind != tWord || t.means&^(mBonus|mMore|mNoise|mCashback) != 0 || t.means == 0 && !p.capital(t) {
 			return "", 0
@@ -379,7 +425,7 @@ func (p *parser) ranged(i int) (q quantity, next int, ok bool) {
 	if dash && p.tok(second).kind == tSign && p.tok(second).sign == '-' {
 		second++
 	}
-	for n := 0; word && n < 2 && p.tok(second).is(mNoise|mUpTo|mTo); n++ {
+	for n := 0; (word || t.sign == '~') && n < 2 && p.tok(second).is(mNoise|mUpTo|mTo); n++ {
 		second++
 	}
 	hi, end, ok := p.single(second)
@@ -470,7 +516,13 @@ func (p *parser) unitPaidFor(q *quantity, j int) int {
 	// a number word before the money is its amount ("for every one dollar")
 	if q.unit == uPercent {
 		// what a percentage is of needs no saying; a unit of time does
-		if t := p.tok(m); !weak && t.is(mMoney) && p.tok(m+1).kind != tNum {
+		if of, end, ok := p.single(m); !weak && ok && of.unit == uMoney {
+			for p.tok(end).is(mSpent) {
+				end++
+			}
+			return end
+		}
+		if t := p.tok(m); !weak && t.is(mMoney) {
 			m++
 			for p.tok(m).is(mSpent) {
 				m++
@@ -481,7 +533,7 @@ func (p *parser) unitPaidFor(q *quantity, j int) int {
 	}
 	if of, end, ok := p.single(m); ok && of.unit == uMoney && !of.negative {
 		spent := p.tok(end).is(mSpent|mOrder) || p.tok(end).is(mNoise) && p.tok(end+1).is(mSpent|mOrder)
-		if weak && q.unit == uMoney && !spent {
+		if q.unit == uMoney && (weak && !spent || p.less(of, *q) && of.currency == q.currency) {
 			return j
 		}
 		q.per, q.perAmount = true, of.hi
@@ -501,6 +553,10 @@ func (p *parser) unitPaidFor(q *quantity, j int) int {
 		return end
 	}
 	t = p.tok(m)
+	if t.kind == tWord && t.means == 0 && p.tok(m+1).is(mUnit) {
+		m++ // "per tankad liter"
+		t = p.tok(m)
+	}
 	switch {
 	case t.is(mMoney) && q.unit != uMoney:
 		q.per, q.currency = true, p.currency(t.entry)
@@ -526,7 +582,7 @@ func (p *parser) perBefore() {
 	for i := 0; i < len(p.qs); i++ {
 		q := p.qs[i]
 		if q.unit == uMoney && i+1 < len(p.qs) && (p.qs[i+1].unit == uPoints || p.qs[i+1].unit == uTimes) && !p.qs[i+1].per && !p.parted(q.last, p.qs[i+1].first) {
-			if p.tok(q.last).is(mPerAfter) || p.perStands(q.first) {
+			if p.perBehind(q.last) || p.perStands(q.first) {
 				n := &p.qs[i+1]
 				n.per, n.perAmount, n.currency = true, q.hi, q.currency
 				n.first = q.first
@@ -536,6 +592,21 @@ func (p *parser) perBefore() {
 		out = append(out, q)
 	}
 	p.qs = out
+}
+
+// perBehind reports whether a word for "per" stands behind an amount, at token i or
+// behind a remark in parentheses.
+func (p *parser) perBehind(i int) bool {
+	for k := i; k < i+4; k++ {
+		t := p.tok(k)
+		if t.is(mPerAfter) {
+			return true
+		}
+		if !t.is(mNoise) && (t.kind != tSign || t.sign != '(' && t.sign != ')') {
+			return false
+		}
+	}
+	return false
 }
 
 // perStands reports whether a word for "per" stands before token i.

@@ -213,8 +213,8 @@ func (p *plain) rune(r rune, at int, l *Lexicon) {
 	case r == 0x2028 || r == 0x2029:
 		p.put('\n', at)
 	case 0x200B <= r && r <= 0x200F || 0x202A <= r && r <= 0x202E || 0x2061 <= r && r <= 0x2064 ||
-		r == 0xFEFF || 0xFE00 <= r && r <= 0xFE0F:
-		// no width: direction marks, joiners, variation selectors
+		r == 0xFEFF || r == 0x2122 || r == 0x2120 || 0xFE00 <= r && r <= 0xFE0F:
+		// no width: direction marks, joiners, variation selectors; trade marks
 	case r == 0x2022 || r == 0x2023 || r == 0x25CF || r == 0x25AA || r == 0x30FB || r == 0x2219:
 		p.put(';', at) // bullets part what stands beside them
 	case r == 0x301C || r == 0xFF5E || r == 0x223C || r == 0xFF5F:
@@ -301,7 +301,7 @@ func foldTable() []fold {
 			}
 		case r == 0xA0:
 			s = string(rune(bHardGap))
-		case r == 0xAD || r == 0xB2 || r == 0xB3 || r == 0xB9: // soft hyphen, footnotes
+		case r == 0xAD || r == 0xAE || r == 0xA9 || r == 0xB2 || r == 0xB3 || r == 0xB9: // soft hyphen, footnotes
 		case r < 0xA0:
 			s = " "
 		case r == 0xB7:

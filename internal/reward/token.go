@@ -66,9 +66,17 @@ func (p *parser) tokens() {
 			i++
 			continue
 		case bHole:
+			p.hole = true
 			add(token{kind: tHole, means: mHole, start: uint32(i), end: uint32(i + 1)})
 			i++
 			continue
+		}
+		if isDigit(b) && p.lang.words.first[b] != 0 {
+			if e, end := p.lang.words.find(text, i, &p.steps); e != nil { // "1st order"
+				add(token{kind: tWord, means: e.means, entry: e, start: uint32(i), end: uint32(end)})
+				i = end
+				continue
+			}
 		}
 		if isDigit(b) || (b == '.' || b == ',') && i+1 < len(text) && isDigit(text[i+1]) && p.mayLead(i) || fractionAt(text, i) != 0 {
 			s := scanNumber(text, i, p.lang.blankGroups)
