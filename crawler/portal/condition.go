@@ -13,6 +13,7 @@ type condition struct {
 	title, url    *regexp.Regexp
 	status        int
 	moved, empty  bool
+	calc          *calculation
 	source        string
 }
 
@@ -72,6 +73,13 @@ func (c *compiler) condition(at string, s *conditionShape, inJSON bool) *conditi
 		}
 		return nil
 	}
+	if s.Expr != "" {
+		calc, err := parseCalculation(s.Expr, inJSON)
+		if err != nil {
+			c.fault(at+".expr", "the expression can't be compiled: %s", firstLine(err))
+		}
+		k.calc = calc
+	}
 	k.there, k.absent = one("there", s.There), one("absent", s.Absent)
 	switch {
 	case *s == conditionShape{}:
@@ -102,6 +110,8 @@ func (s *conditionShape) words() string {
 		return "the page says " + s.Text
 	case s.Status != 0:
 		return "the status is " + itoa(s.Status)
+	case s.Expr != "":
+		return s.Expr + " holds"
 	}
 	return "the request was redirected"
 }
@@ -110,7 +120,7 @@ func (s *conditionShape) words() string {
 // it is about their number, or about JSON that is found with them.
 func (k *condition) waits(r *rule) bool {
 	paths := k.there != nil && k.there.kind == pickPath || k.absent != nil && k.absent.kind == pickPath
-	return k.empty || paths && !(r.lists[0].json != nil && r.lists[0].json.plain())
+	return k.empty || k.calc != nil || paths && !(r.lists[0].json != nil && r.lists[0].json.plain())
 }
 
 // holds evaluates the condition from a scope; items is the page's count of
@@ -136,6 +146,11 @@ func (k *condition) holds(s *scope, items int) bool {
 	}
 	if k.absent != nil && there(s, k.absent, nil) {
 		return false
+	}
+	if k.calc != nil {
+		if text, ok := k.calc.run(s, ""); !ok || !yes(text) {
+			return false
+		}
 	}
 	if k.there != nil {
 		return there(s, k.there, k.text)

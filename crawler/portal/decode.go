@@ -171,7 +171,7 @@ func tooDeep(lines []string) (line, column int, deep bool) {
 func (d *decoder) foreign(err error) error {
 	var ye yaml.Error
 	if errors.As(err, &ye) {
-		message := ye.GetMessage()
+		message := ye.GetMessage() + quoting(ye.GetMessage())
 		if t := ye.GetToken(); t != nil && t.Position != nil {
 			p := t.Position
 			return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file, Line: p.Line, Column: p.Column}, "not YAML: %s%s", message, d.caret(p.Line, p.Column))
@@ -179,6 +179,18 @@ func (d *decoder) foreign(err error) error {
 		return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file}, "not YAML: %s", message)
 	}
 	return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file}, "not YAML: %v", err)
+}
+
+// quoting is a hint for the mistakes that selectors and regular expressions
+// invite in YAML.
+func quoting(message string) string {
+	switch {
+	case strings.Contains(message, "escape"):
+		return "; in double quotes a backslash is written twice, in single quotes once"
+	case strings.Contains(message, "'@'") || strings.Contains(message, "reserved") || strings.Contains(message, "cannot start"):
+		return `; a value that begins with @, %, & or * stands in quotes: "@href"`
+	}
+	return ""
 }
 
 // plainNode follows anchors and aliases to the node that is meant; nil where
@@ -298,6 +310,7 @@ func (d *decoder) decode(path string, n ast.Node, v reflect.Value, depth int) {
 	d.places[path] = startOf(n)
 	if v.Kind() == reflect.Pointer {
 		if n.Type() == ast.NullType {
+			d.nothing(path)
 			return
 		}
 		v.Set(reflect.New(v.Type().Elem()))
@@ -308,6 +321,14 @@ func (d *decoder) decode(path string, n ast.Node, v reflect.Value, depth int) {
 		return
 	}
 	d.decodePlain(path, n, v, depth)
+}
+
+// nothing notes an absent value. Among the facts it says that something is not
+// known; elsewhere it is nearly always a selector that YAML took for a comment.
+func (d *decoder) nothing(path string) {
+	if path != "facts" && !strings.HasPrefix(path, "facts.") {
+		d.fault(path, `nothing stands here: a value that begins with "#" is a comment unless it stands in quotes`)
+	}
 }
 
 // startOf is the token to which a fault of the node points.
@@ -330,6 +351,10 @@ func (d *decoder) decodePlain(path string, n ast.Node, v reflect.Value, depth in
 	case reflect.Struct:
 		d.decodeStruct(path, n, v, depth)
 	case reflect.Slice:
+		if n.Type() == ast.NullType {
+			d.nothing(path)
+			return
+		}
 		list, ok := n.(*ast.SequenceNode)
 		if !ok {
 			d.fault(path, "a list is expected here, such as [a, b]")
@@ -362,6 +387,7 @@ func (d *decoder) decodePlain(path string, n ast.Node, v reflect.Value, depth in
 		s, ok := text(n)
 		if !ok {
 			if n.Type() == ast.NullType {
+				d.nothing(path)
 				return
 			}
 			d.fault(path, "a text is expected here")
@@ -514,6 +540,10 @@ func textList(d *decoder, path string, n ast.Node) []string {
 }
 
 func (f *fieldShape) fromYAML(d *decoder, path string, n ast.Node) {
+	if n.Type() == ast.NullType {
+		d.nothing(path)
+		return
+	}
 	if s, ok := text(n); ok {
 		f.Pick = pickList{s}
 		return

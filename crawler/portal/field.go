@@ -268,11 +268,11 @@ func (f *field) flag(s *scope) bool {
 	}
 	for _, w := range f.ways {
 		for _, p := range w.picks {
-			// An object or array counts as a yes when it has something in it, and an
-			// attribute when it is there, even with nothing in it.
+			// An object or array counts as a yes when it has something in it; an element
+			// or attribute when it is there, even with nothing in it.
 			full := false
 			p.walk(s, func(c found) bool {
-				full = c.val != nil && c.val.kind >= jsonArray && c.val.truthy() || p.attr != "" && c.text == ""
+				full = c.val != nil && c.val.kind >= jsonArray && c.val.truthy() || c.val == nil && p.inElement() && strings.TrimSpace(c.text) == ""
 				return !full
 			})
 			if full {

@@ -70,7 +70,7 @@ type rule struct {
 	expect    *expect
 	signs     signs
 	follow    []*follow
-	fragment  *path
+	fragment  *pick
 	uncomment bool
 	lists     []*list
 	reward    reward.Context
@@ -430,7 +430,9 @@ func (c *compiler) page(at string, index int, s *pageShape, d *definitionShape) 
 		c.onHosts(at+".prepare", s.Prepare)
 	}
 	if s.Fragment != "" {
-		r.fragment = c.path(at+".fragment", s.Fragment)
+		if ps := c.picks(at+".fragment", pickList{s.Fragment}, true); len(ps) == 1 {
+			r.fragment = ps[0]
+		}
 	}
 	shapes := s.Lists
 	inline := s.Items != nil || s.JSON != nil || s.List != "" || s.Split != nil || c.places[at+".fields"] != nil
@@ -797,20 +799,24 @@ func (c *compiler) field(at string, s *fieldShape, inJSON bool, most int) *field
 	for _, p := range w.picks {
 		p.remove, p.own = removed, s.Own
 	}
-	if inJSON && (s.Remove != nil || s.Own) && !slices.ContainsFunc(w.picks, func(p *pick) bool { return p.kind == pickPage }) {
-		c.fault(at, "remove and own are for HTML")
-	}
 	w.join = c.segments(at+".join", s.Join, inJSON)
 	w.template = c.segments(at+".template", s.Template, inJSON)
+	for _, g := range slices.Concat(w.join, w.template) {
+		if g.pick != nil {
+			g.pick.remove, g.pick.own = removed, s.Own
+		}
+	}
 	if s.Expr != "" {
 		calc, err := parseCalculation(s.Expr, inJSON)
 		if err != nil {
-			message, _, _ := strings.Cut(err.Error(), "\n")
-			c.fault(at+".expr", "the expression can't be compiled: %s", message)
+			c.fault(at+".expr", "the expression can't be compiled: %s", firstLine(err))
 		}
 		w.calc = calc
 	}
-	w.transform = c.transforms(at, s, inJSON)
+	if inJSON && (s.Remove != nil || s.Own) && !slices.ContainsFunc(w.picks, func(p *pick) bool { return p.kind == pickPage }) {
+		c.fault(at, "remove and own are for HTML")
+	}
+	w.transform = c.transforms(at, s)
 	for i, m := range s.None {
 		w.none = append(w.none, c.regexp(elementAt(c, at+".none", i), m))
 	}
@@ -885,7 +891,7 @@ func (c *compiler) scale(at string, s scaleShape, n *number) {
 	}
 }
 
-func (c *compiler) transforms(at string, s *fieldShape, inJSON bool) (t transforms) {
+func (c *compiler) transforms(at string, s *fieldShape) (t transforms) {
 	for i, d := range s.Decode {
 		path := elementAt(c, at+".decode", i)
 		how, inner, ok := strings.Cut(d, ":")
@@ -925,6 +931,11 @@ func (c *compiler) picks(at string, list pickList, inJSON bool) (out []*pick) {
 		out = append(out, p)
 	}
 	return out
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }
 
 func reason(err error) string { return plain(err.Error(), maxName) }

@@ -206,7 +206,7 @@ func (e *reader) onward(top *scope, r *Reading) (out []Request) {
 	at := p.from + q.Number*p.step
 	last := p.size > 0 && len(r.Items) < p.size
 	if p.pages != nil {
-		if n, ok := count(p.pages.text(top)); ok {
+		if n, ok := p.pages.largest(top); ok {
 			// The last page's number counts from the first one's.
 			last = last || q.Number+1 >= n-p.from+1 && p.from > 0 || p.from == 0 && q.Number+1 >= n
 		} else if len(r.Items) == 0 || q.Number == 0 {
@@ -224,6 +224,30 @@ func (e *reader) onward(top *scope, r *Reading) (out []Request) {
 		return nil
 	}
 	return another(e.template(), itoa(at+p.step))
+}
+
+// largest is the largest number that the field's picks find: the last page of a
+// pager that lists several.
+func (f *field) largest(s *scope) (most int, ok bool) {
+	for _, w := range f.ways {
+		for _, p := range w.picks {
+			p.walk(s, func(c found) bool {
+				if text, good := w.transform.apply(s.e, c.text, f.most); good {
+					if n, isCount := count(text); isCount {
+						most, ok = max(most, n), true
+					}
+				}
+				return true
+			})
+		}
+		if ok {
+			return most, true
+		}
+		if n, isCount := count(w.read(s, f.most).text); isCount {
+			return n, true
+		}
+	}
+	return 0, false
 }
 
 // template is the one that the page's address was made of.

@@ -127,16 +127,7 @@ func (e *reader) html() *html.Node {
 	e.htmlDone = true
 	text := e.bodyText()
 	if e.rule != nil && e.rule.fragment != nil {
-		var parts []string
-		if d := e.body(); d != nil {
-			e.rule.fragment.walk(d, d.root, func(_ string, v *value) bool {
-				if s, ok := v.scalar(); ok {
-					parts = append(parts, s)
-				}
-				return true
-			})
-		}
-		text = strings.Join(parts, "\n")
+		text = e.fragment()
 	} else if s := strings.TrimLeft(text, " \t\r\n"); s != "" && (s[0] == '{' || s[0] == '[') {
 		return nil
 	}
@@ -145,6 +136,32 @@ func (e *reader) html() *html.Node {
 	}
 	e.root, e.htmlErr = parseHTML(text)
 	return e.root
+}
+
+// fragment is the HTML within a JSON answer, or within a script or an attribute
+// of the page.
+func (e *reader) fragment() string {
+	var parts []string
+	take := func(s string) bool {
+		parts = append(parts, s)
+		return len(parts) < 1000
+	}
+	if p := e.rule.fragment; p.kind == pickPage {
+		outer, err := parseHTML(e.bodyText())
+		if err != nil {
+			return ""
+		}
+		p.sel.all(outer, &e.meter, func(n *html.Node) bool {
+			if p.attr != "" {
+				s, _ := attribute(n, p.attr)
+				return take(s)
+			}
+			return take(scriptText(n))
+		})
+	} else if d := e.body(); d != nil {
+		p.walk(&scope{e: e, doc: d, val: d.root}, func(f found) bool { return take(f.text) })
+	}
+	return strings.Join(parts, "\n")
 }
 
 // body is the page's body as JSON; nil, with jsonErr, where it isn't.

@@ -98,6 +98,8 @@ type conditionShape struct {
 	Moved bool `yaml:"moved,omitempty"`
 	// That the page's lists have no item.
 	Empty bool `yaml:"empty,omitempty"`
+	// An expression that must give a yes: item.active == true.
+	Expr string `yaml:"expr,omitempty"`
 }
 
 // pageShape is a page rule: which pages, and how each is read.
@@ -128,7 +130,7 @@ type pageShape struct {
 	Locale string `yaml:"locale,omitempty"`
 	// The currency of this rule's amounts, where it differs.
 	Currency string `yaml:"currency,omitempty"`
-	// Where the HTML is a string within a JSON answer: its path.
+	// Where the HTML is a string within a JSON answer: its path; or, for HTML within a script or attribute of the page, css(SELECTOR) or css(SELECTOR@attribute).
 	Fragment string `yaml:"fragment,omitempty"`
 	// Read the HTML inside of comments too.
 	Uncomment bool `yaml:"uncomment,omitempty"`
@@ -173,9 +175,9 @@ type jsonShape struct {
 	NextF bool `yaml:"next_f,omitempty"`
 	// The JSON-LD nodes of this @type ("*" for any).
 	LD string `yaml:"ld,omitempty"`
-	// Steps to a string that is JSON again: names, each, and json to decode on the way.
+	// Steps to a string that is JSON again: names, each, and json, base64, url or html to decode on the way.
 	Decode []string `yaml:"decode,omitempty"`
-	// How values refer to each other: nuxt (numbers into one array) or apollo (__ref).
+	// How values refer to each other: nuxt or turbo (numbers into one array) or apollo (__ref).
 	Refs string     `yaml:"refs,omitempty"`
 	Find *findShape `yaml:"find,omitempty"`
 	// The path of the entries: an array, or a map by id.

@@ -3,6 +3,7 @@ package portal
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,8 +32,8 @@ func (src *source) plain() bool {
 
 // decodePath leads to a string, which is JSON again where decode says so.
 type decodePath struct {
-	path   *path
-	decode bool
+	path *path
+	how  string // json, base64, url, html
 }
 
 type find struct {
@@ -156,9 +157,9 @@ func (c *compiler) source(at string, s *jsonShape) *source {
 		c.fault(at, "the JSON lies in one place: script, variable, next_f or ld")
 	}
 	switch s.Refs {
-	case "", "nuxt", "apollo":
+	case "", "nuxt", "turbo", "apollo":
 	default:
-		c.fault(at+".refs", "%q: use nuxt or apollo", short(s.Refs))
+		c.fault(at+".refs", "%q: use nuxt, turbo or apollo", short(s.Refs))
 	}
 	out.decode = c.decodeSteps(at+".decode", s.Decode)
 	if s.Find != nil {
@@ -178,8 +179,9 @@ func (c *compiler) source(at string, s *jsonShape) *source {
 func (c *compiler) decodeSteps(at string, list []string) (out []decodePath) {
 	p := &path{}
 	for i, s := range list {
-		if s == "json" {
-			out, p = append(out, decodePath{path: p, decode: true}), &path{}
+		switch s {
+		case "json", "base64", "url", "html":
+			out, p = append(out, decodePath{path: p, how: s}), &path{}
 			continue
 		}
 		part := c.path(elementAt(c, at, i), s)
@@ -188,7 +190,10 @@ func (c *compiler) decodeSteps(at string, list []string) (out []decodePath) {
 		}
 	}
 	if len(p.steps) > 0 {
-		out = append(out, decodePath{path: p, decode: true})
+		out = append(out, decodePath{path: p, how: "json"})
+	}
+	if n := len(out); n > 0 && out[n-1].how != "json" {
+		out = append(out, decodePath{path: &path{}, how: "json"})
 	}
 	return out
 }
@@ -248,7 +253,7 @@ func (src *source) documents(e *reader) (docs []*jsonDoc, why string) {
 			} else {
 				text = scriptText(n)
 			}
-			v, err := parseJSON(strings.TrimSpace(text), &e.values)
+			v, err := src.parse(e, strings.TrimSpace(text))
 			if err != nil {
 				last = err
 				return true
@@ -277,7 +282,7 @@ func (src *source) documents(e *reader) (docs []*jsonDoc, why string) {
 	}
 	for i, d := range docs {
 		switch src.refs {
-		case "nuxt":
+		case "nuxt", "turbo":
 			docs[i] = hydrate(d)
 		case "apollo":
 			d.rows = map[string]*value{}
@@ -295,7 +300,7 @@ func (src *source) decoded(e *reader, d *jsonDoc) []*jsonDoc {
 		for _, d := range level {
 			step.path.walk(d, d.root, func(_ string, v *value) bool {
 				if v.kind == jsonString {
-					if inner, err := parseJSON(strings.TrimSpace(v.text), &e.values); err == nil {
+					if inner, ok := undone(e, step.how, v.text); ok {
 						deeper = append(deeper, &jsonDoc{root: inner})
 					}
 				} else if v.kind >= jsonArray {
@@ -307,6 +312,45 @@ func (src *source) decoded(e *reader, d *jsonDoc) []*jsonDoc {
 		level = deeper
 	}
 	return level
+}
+
+// parse reads a script's or an attribute's text: JSON, JSON behind the escapes
+// that some frameworks put before it, or a JavaScript literal.
+func (src *source) parse(e *reader, text string) (*value, error) {
+	if len(src.decode) > 0 && len(src.decode[0].path.steps) == 0 && src.decode[0].how != "json" {
+		return &value{kind: jsonString, text: text}, nil
+	}
+	v, err := parseJSON(text, &e.values)
+	if err == nil {
+		return v, nil
+	}
+	if strings.Contains(text, "&q;") { // Angular's transfer state
+		text = strings.NewReplacer("&q;", `"`, "&s;", "'", "&l;", "<", "&g;", ">", "&a;", "&").Replace(text)
+	} else if strings.Contains(text, "&quot;") {
+		text = html.UnescapeString(text)
+	}
+	if v, err := parseJSON(text, &e.values); err == nil {
+		return v, nil
+	}
+	if v, n, err := parseLiteral(text, &e.values); err == nil && strings.Trim(text[n:], " ;\t\r\n") == "" {
+		return v, nil
+	}
+	return nil, err
+}
+
+// undone decodes a string by one step.
+func undone(e *reader, how, text string) (*value, bool) {
+	switch how {
+	case "base64":
+		s, ok := unbase64(text)
+		return &value{kind: jsonString, text: s}, ok
+	case "url":
+		return &value{kind: jsonString, text: unescapeURL(text)}, true
+	case "html":
+		return &value{kind: jsonString, text: html.UnescapeString(text)}, true
+	}
+	v, err := parseJSON(strings.TrimSpace(text), &e.values)
+	return v, err == nil
 }
 
 // picked is a JSON value that a source chose, with its document and key.
@@ -594,8 +638,9 @@ func (d *jsonDoc) row(id string, v *value) {
 	}
 }
 
-// hydrate resolves Nuxt's payload: an array in which numbers stand for the
-// elements at those places.
+// hydrate resolves the payloads of Nuxt (devalue) and React Router (turbo-stream):
+// an array in which numbers stand for the elements at those places. The second
+// writes the names of members so too: {"_1": 2}.
 func hydrate(d *jsonDoc) *jsonDoc {
 	if d.root.kind != jsonArray || len(d.root.list) == 0 {
 		return d
@@ -629,6 +674,14 @@ func hydrate(d *jsonDoc) *jsonDoc {
 			}
 			for _, m := range members {
 				out.list = append(out.list, at(m, depth+1))
+			}
+			for j, key := range raw.keys {
+				if n, err := strconv.Atoi(strings.TrimPrefix(key, "_")); err == nil && key[0] == '_' && n >= 0 && n < len(flat) && flat[n].kind == jsonString {
+					if j == 0 {
+						out.keys = slices.Clone(raw.keys)
+					}
+					out.keys[j] = flat[n].text
+				}
 			}
 		}
 		return out
