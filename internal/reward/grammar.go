@@ -482,6 +482,8 @@ func (p *parser) roleOf(k int) role {
 		return roleOther
 	case q.hole:
 		return roleHole
+	case p.quality(q):
+		return roleOther
 	case money && q.noun == nounBonus && !(q.link == linkPlus && before.role == roleRate):
 		return roleOther
 	case money && q.verb&mGet != 0 && q.verb&mEarn == 0 && !cash:
@@ -501,6 +503,14 @@ func (p *parser) partOf(q *quantity) bool {
 		}
 	}
 	return false
+}
+
+// quality reports whether a percentage says how good something is, not what is
+// paid: "100% cotton".
+func (p *parser) quality(q *quantity) bool {
+	t := p.tok(q.last)
+	return q.unit == uPercent && q.hi.coef == 100 && q.hi.scale == 0 && !q.ranged && q.noun == nounNone && q.verb == 0 &&
+		q.pre&(mUpTo|mMax) == 0 && q.last < q.sufEnd && t.kind == tWord && t.means == 0
 }
 
 // beside reports whether another quantity of the same unit stands beside one.

@@ -2,6 +2,7 @@ package reward
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -112,6 +113,20 @@ ennen
 	} {
 		if got := say(l.Parse(text, Context{Locale: "fi-FI"}), false); got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+}
+
+// TestSectionsAreDocumented: whoever extends a table finds each section in
+// docs/rewards.md.
+func TestSectionsAreDocumented(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/rewards.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range sections {
+		if !strings.Contains(string(docs), "`"+name+"`") {
+			t.Errorf("docs/rewards.md doesn't explain the section [%s]", name)
 		}
 	}
 }
