@@ -41,6 +41,7 @@ type columns struct {
 	pages     []*page // by id / pageSize; nil where no id of it exists
 	shops     int
 	offers    int
+	kept      *plans
 }
 
 // lane is what decides how an offer's number is valued: portal, kind and units.
@@ -306,7 +307,13 @@ func (d *draft) done(applied uint64) *columns {
 		d.pages[i] = fresh
 	}
 	d.touched = nil
+	return d.snapshot()
+}
+
+// snapshot ends the draft as it is.
+func (d *draft) snapshot() *columns {
 	c := d.columns
+	c.kept = new(plans)
 	return &c
 }
 

@@ -15,7 +15,7 @@ const (
 	maxKeys = 48
 	// gram is the longest prefix that has a term of its own; a longer text is found
 	// by its first runes and then compared in memory.
-	gram = 20
+	gram = 12
 )
 
 // fold reduces a text to what tells names apart: words of letters and digits, in

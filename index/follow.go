@@ -47,6 +47,7 @@ type follower struct {
 	restEnd time.Time
 	looks   int
 	onTrial bool
+	ordered time.Time // when the popularity was last made
 }
 
 // open takes over what the folder holds.
@@ -169,6 +170,7 @@ func (f *follower) step(ctx context.Context) (err error) {
 	if err := f.follow(ctx, last); err != nil {
 		return err
 	}
+	f.order()
 	f.health()
 	if err := f.rebuild(ctx); err != nil {
 		return err
@@ -488,6 +490,15 @@ func (f *follower) discard(e *engine) {
 	}
 }
 
+// order makes the popularity anew when the columns have changed, now and then.
+func (f *follower) order() {
+	c, now := f.columns.Load(), f.opt.Now()
+	if p := f.popular.Load(); p == nil || p.of != c && (now.Sub(f.ordered) >= popularEvery || p.of.shops != c.shops) {
+		f.ordered = now
+		f.popular.Store(popular(c, now))
+	}
+}
+
 // health drops a text index that can't write any more, or doesn't hold the shops
 // that it says.
 func (f *follower) health() {
@@ -526,16 +537,12 @@ func (f *follower) rebuild(ctx context.Context) (err error) {
 	name := textFolder(f.next)
 	f.next++
 	dir := filepath.Join(f.dir, name)
-	var e *engine
 	defer func() {
 		if err == nil {
 			f.rest = 0
 			return
 		}
-		if e != nil {
-			f.discard(e)
-		}
-		_ = os.RemoveAll(dir)
+		f.sweep(f.current())
 		if ctx.Err() != nil {
 			return
 		}
@@ -545,53 +552,62 @@ func (f *follower) rebuild(ctx context.Context) (err error) {
 		f.why = err.Error()
 		err = fmt.Errorf("build the text index: %w (again in %s)", err, f.rest)
 	}()
-	if err := os.RemoveAll(dir); err != nil {
+	if err := f.buildIn(ctx, dir); err != nil {
 		return err
 	}
-	if e, err = openEngine(dir, true); err != nil {
-		return err
-	}
-	from := f.mark
-	puts := make([]*shop, 0, batchSize)
-	for i := 0; ; i++ {
-		// The newest columns each time: what changes behind us is caught up from mark.
-		c := f.columns.Load()
-		if i >= len(c.pages) {
-			break
-		}
-		if p := c.pages[i]; p != nil {
-			for _, s := range p.shops {
-				if s != nil {
-					puts = append(puts, s)
-				}
-			}
-		}
-		if len(puts) >= batchSize || i == len(c.pages)-1 {
-			if err := f.write(ctx, e, puts, nil); err != nil {
-				return err
-			}
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			puts = puts[:0]
-			if last, err := f.source.LastChange(ctx); err == nil {
-				if err := f.follow(ctx, last); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	e.mark = from
-	if err := f.flush(ctx, e); err != nil {
+	e, err := openEngine(dir, false)
+	if err != nil {
 		return err
 	}
 	if err := writeFile(filepath.Join(f.dir, currentFile), []byte(name+"\n")); err != nil {
+		f.discard(e)
 		return err
 	}
 	f.text.Store(e)
 	f.sweep(name)
 	f.log.Info("the text index is built", "shops", f.columns.Load().shops, "took", f.opt.Now().Sub(began).Round(time.Millisecond))
 	return f.follow(ctx, f.mark.applied)
+}
+
+// buildIn writes the whole text index as one segment.
+func (f *follower) buildIn(ctx context.Context, dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	b, err := newBuilder(dir, f.dir, f.mark)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for i := 0; ; i++ {
+		// The newest columns each time: what changes behind us is caught up from the mark.
+		c := f.columns.Load()
+		if i >= len(c.pages) {
+			return b.finish(ctx, n, f.opt.Patience)
+		}
+		p := c.pages[i]
+		if p == nil {
+			continue
+		}
+		for _, s := range p.shops {
+			if s == nil {
+				continue
+			}
+			if err := b.add(s); err != nil {
+				return err
+			}
+			if n++; n%batchSize != 0 {
+				continue
+			}
+			last, err := f.source.LastChange(ctx)
+			if err == nil {
+				err = f.follow(ctx, last)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
 }
 
 func (f *follower) flush(ctx context.Context, e *engine) error {

@@ -10,8 +10,8 @@ import (
 // before a worse one; within a grade the columns decide.
 type Grade uint8
 
-// The grades, worst first. Between the two Part grades lies the share of the text
-// that was recognised.
+// The grades, worst first. Between the two grades of a range lies the share of the
+// text that was recognised.
 const (
 	NoMatch Grade = 0
 	// InCategory: only the shop's category is called so.
@@ -25,6 +25,9 @@ const (
 	// typing errors.
 	NearTwoStart Grade = 70
 	NearTwo      Grade = 80
+	// NamedLow to NamedHigh: the whole name stands among other words of the text.
+	NamedLow  Grade = 71
+	NamedHigh Grade = 79
 	// NearOneStart and NearOne: the same with one typing error.
 	NearOneStart Grade = 90
 	NearOne      Grade = 100
@@ -49,7 +52,7 @@ const (
 	// nearFrom and nearTwoFrom are the shortest texts, in runes, in which one and two
 	// typing errors are forgiven: in shorter ones everything would be near.
 	nearFrom    = 3
-	nearTwoFrom = 7
+	nearTwoFrom = 6
 )
 
 // needle is a text prepared for comparison.
@@ -310,20 +313,22 @@ func (n *needle) part(keys []string, weights []float64) Grade {
 		if got == 0 {
 			continue
 		}
-		// A name that stands wholly in the text ("fnac" in "code promo fnac") is more
-		// likely meant than one that shares a word with it.
-		share := got / sum * 0.75
+		share := got / sum
+		low, high := PartLow, PartHigh
 		if n.covers(key) {
-			share += 0.25
+			low, high = NamedLow, NamedHigh
 		}
-		g := PartLow + Grade(math.Floor(share*float64(PartHigh-PartLow)))
-		best = max(best, g)
+		best = max(best, low+Grade(math.Floor(share*float64(high-low))))
 	}
 	return best
 }
 
-// covers reports whether every word of the key is a word of the text.
+// covers reports whether every word of the key is a word of the text, as "fnac" is
+// in "code promo fnac".
 func (n *needle) covers(key string) bool {
+	if len(key) < 2 {
+		return false
+	}
 	for w := range strings.FieldsSeq(key) {
 		found := false
 		for _, q := range n.words {

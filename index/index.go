@@ -63,6 +63,7 @@ type Index struct {
 	log    *slog.Logger
 
 	columns atomic.Pointer[columns]
+	popular atomic.Pointer[popularity]
 	text    atomic.Pointer[engine]
 	state   atomic.Pointer[Status]
 	// hurt hands Run a text index that a question found broken.
@@ -221,7 +222,7 @@ func (x *Index) sweep(keep string) {
 		name := f.Name()
 		old := strings.HasPrefix(name, textPrefix) && name != keep ||
 			strings.HasPrefix(name, columnsPrefix) && name != columnsPrefix+schema ||
-			strings.HasPrefix(name, currentFile+".")
+			strings.HasPrefix(name, buildPrefix) || strings.HasPrefix(name, currentFile+".")
 		if old {
 			if err := os.RemoveAll(filepath.Join(x.dir, name)); err != nil {
 				x.log.Warn("can't remove an old part of the index", "name", name, "error", err)

@@ -70,16 +70,13 @@ func (x *Index) Offers(ctx context.Context, q Query) (Offers, error) {
 			}
 		}
 	case q.Text != "":
-		seen := map[cashback.MerchantID]bool{}
+		var seen idSet
 		n := newNeedle(q.Text)
 		if n.text == "" {
 			break
 		}
-		_, err = x.match(ctx, c, &n, thorough, func(*shop, *page, int) bool { return true }, func(id cashback.MerchantID, _ Grade) {
-			if s, pg, slot := c.find(id); s != nil && !seen[id] {
-				seen[id] = true
-				l.take(pg, slot, s)
-			}
+		_, err = x.match(ctx, c, &n, thorough, func(s *shop, pg *page, slot int, _ Grade) bool {
+			return seen.add(s.ID) && l.take(pg, slot, s)
 		})
 		if err != nil {
 			return Offers{}, err
@@ -117,12 +114,14 @@ type listing struct {
 // stands.
 const nthBits = 20
 
-func (l *listing) take(pg *page, slot int, s *shop) {
+// take counts a shop's offers, and reports whether one of them passes.
+func (l *listing) take(pg *page, slot int, s *shop) bool {
 	p := l.p
 	shopFail := p.shopFails(s)
 	if shopFail != 0 && l.tally == nil {
-		return
+		return false
 	}
+	before := l.total
 	cells := pg.of(slot)
 	nth := uint64(0)
 	for i := 0; i < len(cells); nth++ {
@@ -148,6 +147,7 @@ func (l *listing) take(pg *page, slot int, s *shop) {
 		l.total++
 		l.top.offer(item{place: l.place(offer, s, nth)})
 	}
+	return l.total > before
 }
 
 func (l *listing) place(offer []cell, s *shop, nth uint64) place {

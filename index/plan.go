@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -160,6 +161,27 @@ func (c *columns) plan(q *Query, now time.Time) *plan {
 		p.worth[i].Unit, p.worth[i].Ceiling = max(0, p.worth[i].Unit), max(0, p.worth[i].Ceiling)
 	}
 	return p
+}
+
+// plans keeps the plan that most questions share: the public's, without a filter.
+type plans struct{ public atomic.Pointer[plan] }
+
+// planSeconds is how long a kept plan's idea of the present may be used.
+const planSeconds = 60
+
+// publicPlan is the plan of a question without a filter, for the public.
+func (c *columns) publicPlan(country cashback.Country, now time.Time) *plan {
+	p := c.kept.public.Load()
+	if at := seconds(now.Add(-staleAfter)); p == nil || at < p.fresh || at-p.fresh > planSeconds {
+		p = c.plan(&Query{}, now)
+		c.kept.public.Store(p)
+	}
+	mine := *p
+	mine.home = noCountry
+	if i, ok := c.countries.of[string(country)]; ok && country != "" {
+		mine.home = i
+	}
+	return &mine
 }
 
 // hundred is a basket of 100 in major units.

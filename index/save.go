@@ -193,8 +193,7 @@ func restore(t *savedTables, cells []byte, m mark) (*columns, error) {
 	}
 	d.touched = nil
 	d.applied = m.applied
-	c := d.columns
-	return &c, nil
+	return d.snapshot(), nil
 }
 
 // fill carries the start of the cells over slots without a shop.

@@ -67,7 +67,7 @@ func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
 	if a, ok := parseAddress(q.Text); ok {
 		g.addresses(x.byAddress(ctx, c, a, q.Country), a)
 	} else if n := newNeedle(q.Text); n.text != "" {
-		r.Degraded, err = x.match(ctx, c, &n, thorough, g.fits, g.add)
+		r.Degraded, err = x.match(ctx, c, &n, thorough, g.add)
 		if err != nil {
 			return Result{}, err
 		}
@@ -98,27 +98,34 @@ type gathering struct {
 	top   *top
 	total int
 	best  Grade
-	seen  map[cashback.MerchantID]bool
+	seen  idSet
 }
 
-// fits says whether a shop exists for the asker at all, before its names are
-// compared.
-func (g *gathering) fits(s *shop, pg *page, slot int) bool {
-	return g.tally != nil || g.p.look(s, pg.of(slot), nil).passing > 0
+// idSet is a set of merchant ids, with one bit each.
+type idSet []*[pageSize / 64]uint64
+
+// add puts an id in, and reports whether it wasn't there.
+func (s *idSet) add(id cashback.MerchantID) bool {
+	i, bit := int(id/pageSize), id%pageSize
+	for i >= len(*s) {
+		*s = append(*s, make(idSet, i+16-len(*s))...)
+	}
+	w := (*s)[i]
+	if w == nil {
+		w = new([pageSize / 64]uint64)
+		(*s)[i] = w
+	}
+	if w[bit/64]&(1<<(bit%64)) != 0 {
+		return false
+	}
+	w[bit/64] |= 1 << (bit % 64)
+	return true
 }
 
-// add takes a shop that matched, once.
-func (g *gathering) add(id cashback.MerchantID, grade Grade) {
-	if g.seen == nil {
-		g.seen = map[cashback.MerchantID]bool{}
-	}
-	if g.seen[id] {
-		return
-	}
-	g.seen[id] = true
-	if s, pg, slot := g.p.c.find(id); s != nil {
-		g.take(s, pg, slot, grade)
-	}
+// add takes a shop that matched, once, and reports whether it exists for the asker
+// and passes the filter.
+func (g *gathering) add(s *shop, pg *page, slot int, grade Grade) bool {
+	return g.seen.add(s.ID) && g.take(s, pg, slot, grade)
 }
 
 // addresses takes the shops of an address; the storefront that it names itself comes
@@ -128,7 +135,9 @@ func (g *gathering) addresses(list []foundAt, a address) {
 		g.p.home = g.p.c.countries.of[string(a.country)]
 	}
 	for _, f := range list {
-		g.add(f.id, f.grade)
+		if s, pg, slot := g.p.c.find(f.id); s != nil {
+			g.add(s, pg, slot, f.grade)
+		}
 	}
 }
 
@@ -140,14 +149,15 @@ func (g *gathering) all() {
 	})
 }
 
-func (g *gathering) take(s *shop, pg *page, slot int, grade Grade) {
+func (g *gathering) take(s *shop, pg *page, slot int, grade Grade) bool {
 	sum := g.p.look(s, pg.of(slot), g.tally)
 	if sum.passing == 0 {
-		return
+		return false
 	}
 	g.total++
 	g.best = max(g.best, grade)
 	g.top.offer(item{place: g.p.place(g.order, s, grade, &sum), grade: grade})
+	return true
 }
 
 // place is where a shop stands in an order.
@@ -264,6 +274,9 @@ const (
 	thorough
 )
 
+// adder takes a shop that matched, and reports whether it counts.
+type adder func(s *shop, pg *page, slot int, g Grade) bool
+
 // enough is how many hits of a stage make the next, more forgiving one needless.
 const enough = 3
 
@@ -272,24 +285,27 @@ const enough = 3
 // thorough, categories and names that share some of its words. A stage is tried
 // only if those before found little. degraded says that the stages of typing errors
 // couldn't be tried.
-func (x *Index) match(ctx context.Context, c *columns, n *needle, how effort, fits func(*shop, *page, int) bool, add func(cashback.MerchantID, Grade)) (degraded bool, err error) {
+func (x *Index) match(ctx context.Context, c *columns, n *needle, how effort, add adder) (degraded bool, err error) {
 	e := x.text.Load()
 	if e == nil {
-		x.scan(c, n, how, fits, add)
+		scan(c, n, how, add)
 		return true, nil
 	}
-	found, exact := 0, false
+	// sure counts the hits that two typing errors needn't explain.
+	found, sure, exact := 0, 0, false
 	stage := func(q query.Query, grade func(s *shop) Grade) error {
 		err := e.find(ctx, q, func(id cashback.MerchantID) bool {
 			s, pg, slot := c.find(id)
-			if s == nil || !fits(s, pg, slot) {
+			if s == nil {
 				return true
 			}
 			// Bleve only proposes: what it says is compared with the names themselves.
-			if g := grade(s); g != NoMatch {
+			if g := grade(s); g != NoMatch && add(s, pg, slot, g) {
 				found++
+				if g >= NearWords && g != NearTwo && g != NearTwoStart {
+					sure++
+				}
 				exact = exact || g >= ExactAlias
-				add(id, g)
 			}
 			return true
 		})
@@ -319,7 +335,7 @@ func (x *Index) match(ctx context.Context, c *columns, n *needle, how effort, fi
 			return stage(n.inCategory(), func(*shop) Grade { return InCategory })
 		},
 		func() error {
-			if found > 0 || len(n.words) < 2 {
+			if sure > 0 || len(n.words) < 2 {
 				return nil
 			}
 			weights := make([]float64, len(n.words))
@@ -335,7 +351,7 @@ func (x *Index) match(ctx context.Context, c *columns, n *needle, how effort, fi
 				return false, context.Cause(ctx)
 			}
 			x.degrade(e, err)
-			x.scan(c, n, how, fits, add)
+			scan(c, n, how, add)
 			return true, nil
 		}
 	}
@@ -352,14 +368,14 @@ func rarity(shops int, have uint64) float64 {
 
 // scan is match without Bleve: every name is compared, typing errors aren't
 // forgiven.
-func (x *Index) scan(c *columns, n *needle, how effort, fits func(*shop, *page, int) bool, add func(cashback.MerchantID, Grade)) {
+func scan(c *columns, n *needle, how effort, add adder) {
 	c.each(func(pg *page, slot int, s *shop) bool {
 		g := n.grade(s.keys)
 		if g == NoMatch && how == thorough && s.Category != "" && fold(s.Category) == n.raw {
 			g = InCategory
 		}
-		if g != NoMatch && fits(s, pg, slot) {
-			add(s.ID, g)
+		if g != NoMatch {
+			add(s, pg, slot, g)
 		}
 		return true
 	})
@@ -448,14 +464,13 @@ func (x *Index) Suggest(ctx context.Context, text string, country cashback.Count
 		return nil, err
 	}
 	c := x.columns.Load()
-	p := c.plan(&q, x.opt.Now())
-	g := &gathering{p: p, top: newTop(q.Limit, nil)}
+	g := &gathering{p: c.publicPlan(country, x.opt.Now()), top: newTop(q.Limit, nil)}
 	if a, ok := parseAddress(text); ok {
 		g.addresses(x.byAddress(ctx, c, a, country), a)
 		text = a.label()
 	}
-	if needle := newNeedle(text); needle.text != "" && g.total == 0 {
-		if _, err := x.match(ctx, c, &needle, quick, g.fits, g.add); err != nil {
+	if needle := newNeedle(text); needle.text != "" && g.total == 0 && !x.first(ctx, g, &needle) {
+		if _, err := x.match(ctx, c, &needle, quick, g.add); err != nil {
 			return nil, err
 		}
 	}
@@ -478,7 +493,7 @@ func (x *Index) ByDomain(ctx context.Context, text string, country cashback.Coun
 		return nil, cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "url"}, "%q is not a shop's address: paste one such as https://www.shop.com/product", cut(text, 60))
 	}
 	c := x.columns.Load()
-	p := c.plan(&Query{Country: country}, x.opt.Now())
+	p := c.publicPlan(country, x.opt.Now())
 	var hits []Hit
 	for _, f := range x.byAddress(ctx, c, a, country) {
 		if s, pg, slot := c.find(f.id); s != nil {

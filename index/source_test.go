@@ -298,23 +298,19 @@ func generated(shops, offers int, seed uint64) *memory {
 	return m
 }
 
-var syllables = []string{
-	"ba", "ca", "da", "fa", "ga", "la", "ma", "na", "pa", "ra", "sa", "ta", "va", "be", "ce", "de", "le", "me", "ne", "re", "se", "te", "ve",
-	"bi", "di", "li", "mi", "ni", "ri", "si", "ti", "vi", "bo", "co", "do", "lo", "mo", "no", "po", "ro", "so", "to", "lu", "mu", "nu", "ru",
-	"tra", "pri", "clo", "gre", "sta", "man", "son", "ber", "ton", "lan", "ter", "vil", "mont", "chal", "é", "ü", "ñ",
-}
-
+// madeUp makes a name of syllables that can be pronounced: some hundred thousands.
 func madeUp(r *rand.Rand) string {
+	heads := []string{"b", "c", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "br", "ch", "cl", "dr", "fl", "gr", "pl", "pr", "st", "tr", ""}
+	hearts := []string{"a", "e", "i", "o", "u", "é", "ou", "ai", "ü", "y"}
+	tails := []string{"", "", "", "l", "n", "r", "s", "t", "x", "nd"}
 	out := ""
 	for w := range 1 + r.IntN(2) {
 		if w > 0 {
 			out += " "
 		}
-		word := ""
-		for range 2 + r.IntN(3) {
-			word += syllables[r.IntN(len(syllables))]
+		for range 2 + r.IntN(2) {
+			out += heads[r.IntN(len(heads))] + hearts[r.IntN(len(hearts))] + tails[r.IntN(len(tails))]
 		}
-		out += word
 	}
 	return out
 }

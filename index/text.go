@@ -179,6 +179,53 @@ type fault struct {
 func (f *fault) Error() string { return fmt.Sprintf("%v: %v", errBroken, f.value) }
 func (f *fault) Unwrap() error { return errBroken }
 
+// builder writes an index as one segment, without the goroutines that a living one
+// has.
+type builder struct {
+	*scorch.Builder
+	dir  string
+	mark mark
+}
+
+// buildPrefix is how the folders that a scorch.Builder works in are called.
+const buildPrefix = "scorch-offline-build"
+
+func newBuilder(dir, work string, m mark) (b *builder, err error) {
+	defer guard(&err)
+	in, err := scorch.NewBuilder(map[string]any{
+		"path": dir, "buildPathPrefix": work, "batchSize": 4*batchSize,
+		// All segments at once: each pass writes everything again.
+		"mergeMax": 1000,
+		"internal": map[string][]byte{string(markKey): m.encode()},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &builder{in, dir, m}, nil
+}
+
+func (b *builder) add(s *shop) (err error) {
+	defer guard(&err)
+	return b.Index(documentOf(s))
+}
+
+// finish writes the index of n documents to the disk.
+func (b *builder) finish(ctx context.Context, n int, patience time.Duration) (err error) {
+	defer guard(&err)
+	if n > 0 {
+		return b.Close()
+	}
+	// A scorch.Builder can't make an empty index.
+	e, err := openEngine(b.dir, true)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	e.mark = b.mark
+	return errors.Join(e.flush(ctx), e.close())
+}
+
 // guard turns a panic or a page fault into an error.
 func guard(err *error) {
 	if p := recover(); p != nil {
