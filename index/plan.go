@@ -46,6 +46,8 @@ type plan struct {
 	noUpTo bool
 	strict bool  // Verified
 	least  int64 // MinPercent in millionths, 0 for none
+	// initial is the letter that names begin with, 0 for any.
+	initial byte
 }
 
 const noCountry = math.MaxUint16
@@ -102,6 +104,9 @@ func (c *columns) plan(q *Query, now time.Time) *plan {
 		fresh:  seconds(now.Add(-staleAfter)),
 	}
 	f := &q.Filter
+	if f.Initial != "" {
+		p.initial = f.Initial[0]
+	}
 	if f.MinPercent.Valid {
 		p.least = max(1, millionths(f.MinPercent.Decimal))
 	}
@@ -373,6 +378,9 @@ func (p *plan) shopFails(s *shop) (fail uint16) {
 	if p.cats != nil && !p.cats[s.cat] {
 		fail |= failCategory
 	}
+	if p.initial != 0 && initialOf(s.keys[0]) != p.initial {
+		fail |= failOther
+	}
 	return fail
 }
 
@@ -446,4 +454,13 @@ func nameOrder(key string) (first, second int64) {
 	var b [16]byte
 	copy(b[:], key)
 	return math.MaxInt64 - int64(binary.BigEndian.Uint64(b[:8])>>1), math.MaxInt64 - int64(binary.BigEndian.Uint64(b[8:])>>1)
+}
+
+// initialOf is the letter under which a folded name stands in a list from A to Z, or
+// OtherInitial.
+func initialOf(key string) byte {
+	if key != "" && key[0] >= 'a' && key[0] <= 'z' {
+		return key[0]
+	}
+	return OtherInitial[0]
 }

@@ -63,7 +63,13 @@ type Filter struct {
 	Verified bool
 	// MinPercent is the least certain rate, in per cent.
 	MinPercent cashback.NullDecimal
+	// Initial is the first letter of the merchant's folded name, "a" to "z", or
+	// OtherInitial for all that begins otherwise.
+	Initial string
 }
+
+// OtherInitial stands for every name that doesn't begin with a letter from a to z.
+const OtherInitial = "0"
 
 // Order is the order of an answer.
 type Order string
@@ -107,7 +113,7 @@ type Query struct {
 // ParseQuery reads a Query from the parameters of a URL: q, country (the asker's),
 // in (the merchants'), category, portal, kind, method, minimum ("15 EUR": the
 // highest threshold accepted), frequency, donation, portal_country, language,
-// no_up_to, verified, min_percent, sort, limit, after, facets. Names that it doesn't
+// no_up_to, verified, min_percent, initial, sort, limit, after, facets. Names that it doesn't
 // know are left to the caller; a value that it can't read is an Invalid error whose
 // Place names the field.
 func ParseQuery(v url.Values) (Query, error) {
@@ -119,6 +125,7 @@ func ParseQuery(v url.Values) (Query, error) {
 		Facets:  p.yes("facets"),
 		After:   v.Get("after"),
 		Filter: Filter{
+			Initial:    v.Get("initial"),
 			Categories: p.list("category"),
 			Portals:    p.list("portal"),
 			Methods:    p.list("method"),
@@ -267,6 +274,9 @@ func (q *Query) check() error {
 			}
 		}
 	}
+	if i := f.Initial; i != "" && i != OtherInitial && (len(i) != 1 || i[0] < 'a' || i[0] > 'z') {
+		p.fail("initial", "%q is not an initial: use a to z, or %s for the rest", cut(i, 30), OtherInitial)
+	}
 	for _, k := range f.Kinds {
 		if !k.Pays() && k != cashback.NoCashback && k != cashback.Unknown && k != cashback.NotCashback {
 			p.fail("kind", "%q is not a kind of reward: use percent, fixed, points_per_unit, points_fixed, none or unknown", cut(string(k), 30))
@@ -345,6 +355,7 @@ func (q *Query) signature() uint32 {
 	if f.MinPercent.Valid {
 		put("p" + f.MinPercent.Decimal.String())
 	}
+	put("i" + f.Initial)
 	put(strconv.FormatBool(f.Donation) + strconv.FormatBool(f.NoUpTo) + strconv.FormatBool(f.Verified))
 	return h.Sum32()
 }

@@ -146,24 +146,24 @@ type merchantQuery struct {
 	ID string `path:"id" doc:"The shop's id, a number." example:"123"`
 }
 
-// merchantOf finds the shop of an id, or the one that a merged shop went to.
-func (s *Server) merchantOf(v *visit, id string) (cashback.Merchant, error) {
+// merchantID reads a shop's id.
+func merchantID(id string) (cashback.MerchantID, error) {
 	n, err := strconv.ParseUint(id, 10, 32)
 	if err != nil {
-		return cashback.Merchant{}, badInput{"id", "error.value_number", nil}
+		return 0, badInput{"id", "error.value_number", nil}
 	}
-	return s.truth.Merchant(v.ctx, cashback.MerchantID(n))
+	return cashback.MerchantID(n), nil
 }
 
 // merchantAnswer is a shop with its offers.
 type merchantAnswer struct {
 	view.Merchant
 	Aliases []string     `json:"aliases" nullable:"false" doc:"Other names that portals list it under."`
-	Offers  []view.Offer `json:"offers" nullable:"false" doc:"One of each portal."`
+	Offers  []view.Offer `json:"offers" nullable:"false" doc:"What each portal lists; a portal may list a shop more than once."`
 }
 
 func (s *Server) apiMerchant(v *visit, q merchantQuery) (*merchantAnswer, error) {
-	m, err := s.merchantOf(v, q.ID)
+	id, err := merchantID(q.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -171,14 +171,16 @@ func (s *Server) apiMerchant(v *visit, q merchantQuery) (*merchantAnswer, error)
 	if err != nil {
 		return nil, err
 	}
-	offers, err := s.offersOf(v.ctx, m.ID)
+	m, listings, err := s.shopOf(v.ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	out := &merchantAnswer{Merchant: merchantView(m, len(offers)), Aliases: append([]string{}, m.Aliases...), Offers: []view.Offer{}}
-	for _, o := range offers {
-		if p := sh.byID[o.Receipt.Portal]; p != nil {
-			out.Offers = append(out.Offers, offerView(o, p))
+	out := &merchantAnswer{Merchant: merchantView(m, len(listings)), Aliases: append([]string{}, m.Aliases...), Offers: []view.Offer{}}
+	for _, l := range listings {
+		for _, o := range l {
+			if p := sh.byID[o.Receipt.Portal]; p != nil {
+				out.Offers = append(out.Offers, offerView(o, p))
+			}
 		}
 	}
 	return out, nil
@@ -190,11 +192,11 @@ type rankingQuery struct {
 }
 
 func (s *Server) apiRanking(v *visit, q rankingQuery) (*view.Ranking, error) {
-	m, err := s.merchantOf(v, q.ID)
+	id, err := merchantID(q.ID)
 	if err != nil {
 		return nil, err
 	}
-	return s.ranking(v.ctx, v, m, q.purchaseQuery)
+	return s.ranking(v.ctx, v, id, q.purchaseQuery)
 }
 
 // maxPoints bounds one answer of a history.
@@ -208,7 +210,7 @@ type historyQuery struct {
 
 func (s *Server) apiHistory(v *visit, q historyQuery) (view.List[cashback.RatePoint], error) {
 	var out view.List[cashback.RatePoint]
-	m, err := s.merchantOf(v, q.ID)
+	id, err := merchantID(q.ID)
 	if err != nil {
 		return out, err
 	}
@@ -224,7 +226,7 @@ func (s *Server) apiHistory(v *visit, q historyQuery) (view.List[cashback.RatePo
 	if err != nil {
 		return out, err
 	}
-	points, err := s.truth.History(v.ctx, m.ID, since)
+	points, err := s.truth.History(v.ctx, id, since)
 	if err != nil {
 		return out, err
 	}

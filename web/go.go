@@ -78,18 +78,20 @@ func (s *Server) goOut(v *visit) (*reply, error) {
 	if p == nil {
 		return nil, missing
 	}
-	offers, err := s.offersOf(v.ctx, cashback.MerchantID(id))
+	_, listings, err := s.shopOf(v.ctx, cashback.MerchantID(id))
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range offers {
-		if o.Receipt.Portal != p.ID {
-			continue
-		}
-		if link, ok := target(o, p); ok {
-			rep := seeOther(link)
-			rep.header["Referrer-Policy"] = "no-referrer"
-			return rep, nil
+	for _, l := range listings {
+		for _, o := range l {
+			if o.Receipt.Portal != p.ID {
+				continue
+			}
+			if link, ok := target(o, p); ok {
+				rep := seeOther(link)
+				rep.header["Referrer-Policy"] = "no-referrer"
+				return rep, nil
+			}
 		}
 	}
 	return nil, missing

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/bojanz/currency"
-	"github.com/govalues/decimal"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/rank"
@@ -41,7 +40,7 @@ func defaultAmount(c cashback.Currency) cashback.Money {
 
 // purchase turns a query into a basket, or says which field is wrong.
 func (s *Server) purchase(q purchaseQuery, m cashback.Merchant) (rank.Purchase, cashback.Money, error) {
-	p := rank.Purchase{Country: cmp.Or(m.Country, s.DefaultCountry), VATUnknown: true, Channel: cmp.Or(q.Channel, "online"), Category: q.Category}
+	p := rank.Purchase{Country: cmp.Or(m.Country, s.DefaultCountry), Channel: cmp.Or(q.Channel, "online"), Category: q.Category}
 	code := s.currencyOfCountry(m.Country)
 	if q.Currency != "" {
 		c, err := currencyOf("currency", q.Currency)
@@ -64,7 +63,11 @@ func (s *Server) purchase(q purchaseQuery, m cashback.Merchant) (rank.Purchase, 
 
 // ranking answers a purchase at a merchant: the one view behind the shop page and
 // the API.
-func (s *Server) ranking(ctx context.Context, v *visit, m cashback.Merchant, q purchaseQuery) (*view.Ranking, error) {
+func (s *Server) ranking(ctx context.Context, v *visit, id cashback.MerchantID, q purchaseQuery) (*view.Ranking, error) {
+	m, listings, err := s.shopOf(ctx, id)
+	if err != nil {
+		return nil, err
+	}
 	p, amount, err := s.purchase(q, m)
 	if err != nil {
 		return nil, err
@@ -73,34 +76,35 @@ func (s *Server) ranking(ctx context.Context, v *visit, m cashback.Merchant, q p
 	if err != nil {
 		return nil, err
 	}
-	offers, err := s.offersOf(ctx, m.ID)
-	if err != nil {
-		return nil, err
-	}
-	c := rank.Case{Now: cashback.DateOf(v.now), Purchase: p}
+	c := rank.Case{Now: v.state.day, Purchase: p}
 	out := &view.Ranking{
-		Merchant: merchantView(m, len(offers)),
+		Merchant: merchantView(m, len(listings)),
 		Now:      c.Now,
 		Purchase: view.Purchase{Amount: amount, Customer: q.Customer, Channel: p.Channel, Category: p.Category},
 		Ranked:   []view.Row{}, Unreachable: []view.Short{}, Other: []view.Left{}, Offers: []view.Offer{}, Settles: []view.Settle{},
 	}
-	if !p.VATUnknown {
-		d := cmp.Or(p.VATRate, cashback.Some(decimal.Zero)).Decimal
-		out.Purchase.VATRate = &d
-	}
-	for _, o := range offers {
-		portal := sh.byID[o.Receipt.Portal]
+	for _, l := range listings {
+		portal := sh.byID[l[0].Receipt.Portal]
 		if portal == nil {
 			continue // saved after the shelf was read; the next change shows it
 		}
-		out.Offers = append(out.Offers, offerView(o, portal))
+		for _, o := range l {
+			out.Offers = append(out.Offers, offerView(o, portal))
+		}
 		out.Settles = append(out.Settles, settle(portal))
-		if reason := notRanked(o); reason != "" {
+		if reason := notRanked(l[0]); reason != "" {
 			out.Other = append(out.Other, view.Left{Portal: portal.ID, Reason: reason})
 			continue
 		}
-		c.Portals = append(c.Portals, portalCase(portal.Portal))
-		c.Offers = append(c.Offers, offerCase(o))
+		c.Portals = append(c.Portals, rank.PortalOf(portal.Portal))
+		c.Offers = append(c.Offers, rank.OfferOf(l...))
+	}
+	if vat, ok := s.vat.Fill(&c); ok {
+		out.Purchase.VATRate = &vat.Rate
+		out.Reference.VATAsOf = s.vat.AsOf
+	}
+	if used := s.rates.Fill(&c); len(used) > 0 {
+		out.Reference.Rates, out.Reference.RatesAsOf, out.Reference.RatesSource = used, s.rates.AsOf, s.rates.Source
 	}
 	a, err := rank.Rank(c)
 	if err != nil {
@@ -134,7 +138,8 @@ func (s *Server) ranking(ctx context.Context, v *visit, m cashback.Merchant, q p
 	return out, nil
 }
 
-// notRanked says why an offer isn't even asked about.
+// notRanked says why a listing isn't even asked about: of its entries the first is
+// the soundest.
 func notRanked(o cashback.Offer) view.Reason {
 	switch {
 	case o.Unread == store.Withheld:
@@ -161,51 +166,4 @@ func offerView(o cashback.Offer, p *store.Portal) view.Offer {
 		v.ClickOut = clickOut(p.ID, o.Merchant)
 	}
 	return v
-}
-
-// portalCase is a portal as the ranking asks for it.
-func portalCase(p cashback.Portal) rank.Portal {
-	out := rank.Portal{ID: p.ID, Currency: p.Currency}
-	f := &p.Facts
-	if f.VATBasis != nil {
-		out.VATBasis = f.VATBasis.Value
-	}
-	if f.ConfirmRate != nil {
-		out.ConfirmRate = cashback.Some(f.ConfirmRate.Value)
-	}
-	if f.UpToShare != nil {
-		out.UpToShare = cashback.Some(f.UpToShare.Value)
-	}
-	if f.ValidationDays != nil {
-		out.ValidationDays = &f.ValidationDays.Value
-	}
-	if f.PointValues != nil {
-		out.PointValues = f.PointValues.Value
-	}
-	if f.Payout != nil {
-		out.Payout = &f.Payout.Value
-	}
-	return out
-}
-
-// offerCase is an offer as the ranking asks for it.
-func offerCase(o cashback.Offer) rank.Offer {
-	out := rank.Offer{Portal: o.Receipt.Portal, VerifiedOn: cashback.DateOf(o.Receipt.ReadAt), Quarantined: o.Status == cashback.Quarantined}
-	if o.ValidationDays > 0 {
-		out.ValidationDays = &o.ValidationDays
-	}
-	for _, t := range o.Tiers {
-		x := rank.Tier{
-			Category: t.Category, Audience: t.Audience, Channel: t.Channel, ValidFrom: t.ValidFrom, ValidTo: t.ValidTo,
-			UpTo: t.UpTo, Components: t.Components,
-		}
-		if t.MinSpend != nil {
-			x.MinSpend, x.MinSpendCurrency = cashback.Some(t.MinSpend.Decimal()), t.MinSpend.Currency
-		}
-		if t.Cap != nil {
-			x.Cap, x.CapCurrency = cashback.Some(t.Cap.Decimal()), t.Cap.Currency
-		}
-		out.Tiers = append(out.Tiers, x)
-	}
-	return out
 }

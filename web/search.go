@@ -28,6 +28,7 @@ type searchQuery struct {
 	PortalCountry  []string `query:"portal_country,explode" doc:"Only portals of these countries."`
 	PortalLanguage []string `query:"language,explode" doc:"Only portals in these languages."`
 	NoUpTo         string   `query:"no_up_to" enum:"0,1" doc:"1: without what is only promised as an up to."`
+	Initial        string   `query:"initial" enum:"a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,0" doc:"Only shops whose name begins with this letter; 0 for what begins with none."`
 	Verified       string   `query:"verified" enum:"0,1" doc:"1: without what is unverified or older than 14 days."`
 	MinPercent     string   `query:"min_percent" doc:"The least certain rate, in per cent." example:"2.5"`
 	Sort           string   `query:"sort" enum:"value,portals,name" doc:"Default by relevance."`
@@ -79,13 +80,13 @@ func (s *Server) foundShops(v *visit, hits []index.Hit) ([]view.FoundShop, error
 	for _, h := range hits {
 		f := view.FoundShop{Merchant: merchantView(h.Merchant, h.Portals), Passing: h.Passing}
 		if p := sh.byID[h.Best]; p != nil {
-			offers, err := s.offersOf(v.ctx, h.Merchant.ID)
+			_, listings, err := s.shopOf(v.ctx, h.Merchant.ID)
 			if err != nil {
 				return nil, err
 			}
-			for _, o := range offers {
-				if o.Receipt.Portal == h.Best {
-					best := offerView(o, p)
+			for _, l := range listings {
+				if l[0].Receipt.Portal == h.Best {
+					best := offerView(l[0], p)
 					f.Best = &best
 				}
 			}
@@ -240,6 +241,7 @@ const shopsPerPage = 60
 
 type shopsQuery struct {
 	Country  string `query:"country"`
+	Initial  string `query:"initial" enum:"a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,0"`
 	Category string `query:"category"`
 	After    string `query:"after"`
 }
@@ -256,7 +258,7 @@ func (s *Server) shopsPage(v *visit) (*reply, error) {
 	}
 	ask := index.Query{
 		Country: c.Country, Order: index.ByName, Limit: shopsPerPage, After: q.After, Facets: true,
-		Filter: index.Filter{Countries: []cashback.Country{c.Country}},
+		Filter: index.Filter{Countries: []cashback.Country{c.Country}, Initial: q.Initial},
 	}
 	if q.Category != "" {
 		ask.Filter.Categories = []string{q.Category}
@@ -265,7 +267,7 @@ func (s *Server) shopsPage(v *visit) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pages.ShopsView{Category: q.Category, Total: r.Total, Next: next(v.req.URL, r.Next), Partial: r.Partial}
+	p := &pages.ShopsView{Category: q.Category, Initial: q.Initial, Total: r.Total, Next: next(v.req.URL, r.Next), Partial: r.Partial}
 	for _, h := range r.Hits {
 		p.Shops = append(p.Shops, merchantView(h.Merchant, h.Portals))
 	}

@@ -30,6 +30,7 @@ import (
 
 	"github.com/cagnotte/cagnotte/index"
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/rank"
 	"github.com/cagnotte/cagnotte/internal/store"
 	"github.com/cagnotte/cagnotte/web/locale"
 )
@@ -49,6 +50,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Random seeds the request ids.
 	Random io.Reader
+	// Rates and VAT are the reference tables; nil are those that ship with the program.
+	Rates *rank.Rates
+	VAT   *rank.VATTable
 	// Version is the program's, shown at the foot of each page.
 	Version string
 	// DefaultCountry is whose shops are searched unless the address says otherwise.
@@ -68,6 +72,8 @@ type Server struct {
 	Config
 	log      *slog.Logger
 	truth    *store.Reader
+	rates    rank.Rates
+	vat      rank.VATTable
 	shelves  atomic.Pointer[shelf]
 	locales  *locale.Set
 	assets   *assets
@@ -89,6 +95,16 @@ type Server struct {
 // New builds a server and its routes; it fails if a route isn't declared in full.
 func New(c Config) (*Server, error) {
 	s := &Server{Config: c, log: c.Logger, truth: c.Store.As(store.Public), answers: newAnswers(maxAnswers)}
+	if c.Rates == nil {
+		s.rates = rank.ShippedRates()
+	} else {
+		s.rates = *c.Rates
+	}
+	if c.VAT == nil {
+		s.vat = rank.ShippedVAT()
+	} else {
+		s.vat = *c.VAT
+	}
 	var err error
 	if s.locales, err = locale.Load(c.Zone); err != nil {
 		return nil, err
@@ -188,6 +204,9 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		v := &visit{id: s.instance + "-" + strconv.FormatUint(s.requests.Add(1), 36), now: start}
 		if !s.AsOf.IsZero() {
 			v.now = s.AsOf
+		}
+		if s.Zone != nil {
+			v.now = v.now.In(s.Zone) // a day ends where the readers live
 		}
 		v.locale = s.locales.Negotiate(r.Header.Get("Accept-Language"))
 		v.state = s.stateNow(v.now)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -305,3 +306,6 @@ func TestPanic(t *testing.T) {
 		t.Errorf("the log is not two lines a panic: %s", log.String())
 	}
 }
+
+// query escapes a value for an address.
+func query(s string) string { return url.QueryEscape(s) }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -39,21 +40,21 @@ func (s *Server) shopPage(v *visit) (*reply, error) {
 	}
 	p := &pages.ShopView{
 		Merchant: merchantView(m, 0), Customer: q.Customer, Channel: q.Channel, Category: q.Category,
-		Amount: q.Amount, Currency: s.currencyOfCountry(m.Country), Now: v.now,
+		Amount: q.Amount, Currency: s.currencyOfCountry(m.Country), Country: cmp.Or(m.Country, s.DefaultCountry), Now: v.now,
 	}
 	status := 0
-	r, err := s.ranking(v.ctx, v, m, q.purchaseQuery)
+	r, err := s.ranking(v.ctx, v, m.ID, q.purchaseQuery)
 	var wrong badInput
 	switch {
 	case errors.As(err, &wrong):
 		status = http.StatusBadRequest
 		p.Field = wrong.field
 		p.Problem = problemOf(err, v.locale, v.id).Detail
-		offers, err := s.offersOf(v.ctx, m.ID)
+		_, listings, err := s.shopOf(v.ctx, m.ID)
 		if err != nil {
 			return nil, err
 		}
-		p.Merchant.Portals = len(offers)
+		p.Merchant.Portals = len(listings)
 	case err != nil:
 		return nil, err
 	default:

@@ -71,34 +71,43 @@ func settle(p *store.Portal) view.Settle {
 	return v
 }
 
-// offersOf reads a merchant's public offers, one of each portal: a portal that lists
-// a shop twice is taken by the entry that was read last; of two read together, by
-// the one that came later, as the store lists them by age.
-func (s *Server) offersOf(ctx context.Context, id cashback.MerchantID) ([]cashback.Offer, error) {
-	all, err := s.truth.Offers(ctx, id)
+// listing is what one portal lists for a shop: one entry, or several where the portal
+// lists the shop more than once, the one that stands for them first.
+type listing []cashback.Offer
+
+// shopOf reads a merchant, or the one that its id leads to, with what each portal
+// lists for it.
+func (s *Server) shopOf(ctx context.Context, id cashback.MerchantID) (cashback.Merchant, []listing, error) {
+	m, offers, err := s.truth.Shop(ctx, id)
 	if err != nil {
-		return nil, err
+		return m, nil, err
 	}
-	one := all[:0:0]
-	for _, o := range all {
-		at := slices.IndexFunc(one, func(x cashback.Offer) bool { return x.Receipt.Portal == o.Receipt.Portal })
-		switch {
-		case at < 0:
-			one = append(one, o)
-		case better(o, one[at]):
-			one[at] = o
+	var all []listing
+	for _, o := range offers {
+		at := slices.IndexFunc(all, func(l listing) bool { return l[0].Receipt.Portal == o.Receipt.Portal })
+		if at < 0 {
+			all = append(all, listing{o})
+		} else {
+			all[at] = append(all[at], o)
 		}
 	}
-	return one, nil
+	for _, l := range all {
+		slices.SortStableFunc(l, func(a, b cashback.Offer) int {
+			return cmp.Or(-compareBool(a.Kind.Pays(), b.Kind.Pays()), -compareBool(a.Status == cashback.OK, b.Status == cashback.OK), b.Receipt.ReadAt.Compare(a.Receipt.ReadAt))
+		})
+	}
+	return m, all, nil
 }
 
-// better says which of two entries of one portal stands for the shop: one that pays
-// before one that doesn't, then the younger reading.
-func better(a, b cashback.Offer) bool {
-	if a.Kind.Pays() != b.Kind.Pays() {
-		return a.Kind.Pays()
+// compareBool puts false before true.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
 	}
-	return a.Receipt.ReadAt.After(b.Receipt.ReadAt)
+	return -1
 }
 
 func merchantView(m cashback.Merchant, portals int) view.Merchant {

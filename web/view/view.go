@@ -44,11 +44,32 @@ type Ranking struct {
 	Hidden      []string `json:"hidden" nullable:"false" doc:"Portals that the shopper's own choices leave out."`
 	// Other are the portals that list the shop and are in no group, with the reason.
 	Other   []Left   `json:"other" nullable:"false" doc:"Portals that list the shop and are in none of the groups, with the reason."`
-	Offers  []Offer  `json:"offers" nullable:"false" doc:"The offer of each portal named above, with its receipt."`
+	Offers  []Offer  `json:"offers" nullable:"false" doc:"What each portal named above lists, with its receipt; a portal may list a shop more than once."`
 	Settles []Settle `json:"settlement" nullable:"false" doc:"How each portal named above pays out."`
+	// Reference is what the answer took from tables.
+	Reference Reference `json:"reference" doc:"What the answer took from tables, and of when."`
 }
 
-// Offer is the offer of a portal, or nil.
+// Reference is what a ranking took from the tables of VAT and exchange rates.
+type Reference struct {
+	VATAsOf     cashback.Date `json:"vat_as_of,omitzero" doc:"The date of the table of VAT rates, where it has one for the country."`
+	Rates       []string      `json:"rates,omitempty" doc:"The exchange rates used: GBP/EUR is euros for one pound."`
+	RatesAsOf   cashback.Date `json:"rates_as_of,omitzero"`
+	RatesSource string        `json:"rates_source,omitempty"`
+}
+
+// OffersOf are the entries of a portal, the one that stands for them first.
+func (r *Ranking) OffersOf(portal string) []*Offer {
+	var out []*Offer
+	for i := range r.Offers {
+		if r.Offers[i].Portal == portal {
+			out = append(out, &r.Offers[i])
+		}
+	}
+	return out
+}
+
+// Offer is the entry that stands for a portal, or nil.
 func (r *Ranking) Offer(portal string) *Offer {
 	for i := range r.Offers {
 		if r.Offers[i].Portal == portal {

@@ -1,0 +1,162 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cagnotte/cagnotte/web/view"
+)
+
+func TestHome(t *testing.T) {
+	s := newServer(t)
+	d := document(t, s, "/fr", 200)
+	if got := texts(d.Find("#popular ~ ul .name")); len(got) != 5 || got[0] != "Fnac" {
+		t.Errorf("popular: %q", got)
+	}
+	move := d.Find(".move")
+	if got := texts(move.Find("a, .up, .to .quiet")); !slices.Equal(got, []string{"Sephora", "▲ 7 %", "avant : 5 %"}) {
+		t.Errorf("moves: %q", got)
+	}
+	if got := texts(d.Find(".example li > span:first-child")); !slices.Equal(got, []string{"Muet", "Sitôt", "Petit Panier", "Grand Taux"}) {
+		t.Errorf("example: %q", got)
+	}
+	if got := d.Find("#q").AttrOr("name", ""); got != "q" {
+		t.Errorf("the search box is called %q", got)
+	}
+	if got := texts(d.Find("#categories ~ ul .chip")); !slices.Contains(got, "Culture 1") {
+		t.Errorf("categories: %q", got)
+	}
+	// Another country's home page leads on in that country.
+	d = document(t, s, "/en?country=GB", 200)
+	if got := texts(d.Find("#popular ~ ul .name")); !slices.Equal(got, []string{"Argos"}) {
+		t.Errorf("popular in Britain: %q", got)
+	}
+	for _, href := range attrs(d.Find("header nav a"), "href") {
+		if !strings.Contains(href, "country=GB") {
+			t.Errorf("the country is lost: %s", href)
+		}
+	}
+}
+
+func TestFrontPicksLanguage(t *testing.T) {
+	s := newServer(t)
+	for accept, want := range map[string]string{"fr-FR,fr;q=0.9": "/fr", "en-GB": "/en", "ja": "/en", "": "/en"} {
+		r := ask(s.Handler(), "GET", "/", local, header("Accept-Language", accept))
+		if r.StatusCode != http.StatusFound || r.Header.Get("Location") != want || r.Header.Get("Vary") != "Accept-Language" {
+			t.Errorf("%q: %d %v", accept, r.StatusCode, r.Header)
+		}
+	}
+}
+
+func TestSearchPage(t *testing.T) {
+	s := newServer(t)
+	for target, want := range map[string][]string{
+		"/fr/search?q=fnak":                                 {"Fnac"},
+		"/fr/search?q=galeries+lafayete":                    {"Galeries Lafayette"},
+		"/fr/search?q=LEROYMERLIN":                          {"Leroy Merlin"},
+		"/fr/search?q=argos":                                {"Argos"},
+		"/fr/search?q=zzzzzz":                               {},
+		"/fr/search?category=culture":                       {"Fnac"},
+		"/fr/search?portal=sitot":                           {"Fnac", "Sephora", "Darty"},
+		"/fr/search?method=paypal&portal=petitpanier&q=fna": {"Fnac"},
+		"/fr/search?q=%21%21":                               {},
+	} {
+		d := document(t, s, target, 200)
+		if got := texts(d.Find(".results .name")); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", target, got, want)
+		}
+	}
+	// The address of a product leads to its shop.
+	fnac := "/fr/shops/" + shopNamed(t, s, "fnac").Slug
+	for _, q := range []string{"https://www.fnac.com/a1234?ref=x", "www.fnac.com/a1", "//livre.fnac.com/", "FNAC.COM"} {
+		r := ask(s.Handler(), "GET", "/fr/search?q="+query(q), local)
+		if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != fnac {
+			t.Errorf("%s: %d %q", q, r.StatusCode, r.Header.Get("Location"))
+		}
+	}
+	d := document(t, s, "/fr/search?q="+query("https://www.nobody.com/x"), 200)
+	if got := d.Find(".note").First().Text(); !strings.Contains(got, "Aucun portail") {
+		t.Errorf("an unknown address: %q", got)
+	}
+	// What was chosen stays chosen.
+	d = document(t, s, "/fr/search?category=culture&no_up_to=1", 200)
+	if got := attrs(d.Find(".filters input:checked, .filters input[checked]"), "value"); !slices.Equal(got, []string{"culture", "1"}) {
+		t.Errorf("checked: %q", got)
+	}
+}
+
+func TestShopsPage(t *testing.T) {
+	s := newServer(t)
+	for target, want := range map[string][]string{
+		"/fr/shops":                 {"Darty", "Fnac", "Galeries Lafayette", "Leroy Merlin", "Sephora"},
+		"/fr/shops?initial=f":       {"Fnac"},
+		"/fr/shops?initial=0":       {},
+		"/fr/shops?country=GB":      {"Argos"},
+		"/fr/shops?category=maison": {"Leroy Merlin"},
+	} {
+		d := document(t, s, target, 200)
+		if got := texts(d.Find(".columns .name")); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", target, got, want)
+		}
+	}
+	document(t, s, "/fr/shops?initial=ff", 400)
+}
+
+func TestSuggest(t *testing.T) {
+	s := newServer(t)
+	r := ask(s.Handler(), "GET", "/fr/suggest?q=sehpora", local)
+	var l view.List[suggestion]
+	if err := json.Unmarshal([]byte(body(t, r)), &l); err != nil {
+		t.Fatal(err)
+	}
+	if len(l.Items) != 1 || l.Items[0] != (suggestion{"Sephora", "2 portails", "/fr/shops/" + shopNamed(t, s, "sephora").Slug}) {
+		t.Errorf("%+v", l.Items)
+	}
+}
+
+func TestSearchAPI(t *testing.T) {
+	s := newServer(t)
+	f := get[view.Found](t, s, "/api/v1/search?q=fnak&country=FR&facets=1")
+	if len(f.Items) != 1 || f.Items[0].Slug != shopNamed(t, s, "fnac").Slug || f.Items[0].Portals != 4 || f.Facets == nil || f.Items[0].Best == nil || f.Items[0].Best.Receipt.ReadAt.IsZero() {
+		t.Errorf("%+v", f)
+	}
+	// A list is read to its end by its cursors.
+	var names []string
+	for target := "/api/v1/offers?sort=name&limit=2"; target != ""; {
+		l := get[view.Listed](t, s, target)
+		for _, o := range l.Items {
+			names = append(names, o.MerchantName+" "+o.Portal)
+			if o.Receipt.RawText == "" {
+				t.Errorf("%s has no receipt", o.MerchantName)
+			}
+		}
+		target = ""
+		if l.Next != "" {
+			target = "/api/v1/offers?sort=name&limit=2&after=" + l.Next
+		}
+	}
+	if slices.Sort(names); len(names) != 11 || len(slices.Compact(names)) != 11 {
+		t.Errorf("%d offers: %q", len(names), names)
+	}
+	l := get[view.List[view.FoundShop]](t, s, "/api/v1/resolve?url="+query("https://www.sephora.fr/p/1"))
+	if len(l.Items) != 1 || l.Items[0].Name != "Sephora" {
+		t.Errorf("%+v", l)
+	}
+	for target, status := range map[string]int{
+		"/api/v1/resolve?url=hello":                     400,
+		"/api/v1/resolve?url=" + query("https://x.com"): 404,
+		"/api/v1/search?min_percent=lots":               400,
+		"/api/v1/search?minimum=15":                     400,
+		"/api/v1/search?frequency=hourly":               400,
+		"/api/v1/search?after=abc":                      400,
+		"/api/v1/search?q=" + strings.Repeat("a", 1000): 400,
+		"/api/v1/offers?country=FRA":                    400,
+	} {
+		if r := ask(s.Handler(), "GET", target, local); r.StatusCode != status {
+			t.Errorf("%s: %d, want %d", target, r.StatusCode, status)
+		}
+	}
+}
