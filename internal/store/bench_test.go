@@ -57,7 +57,7 @@ func (w *world) run(portal, count int, at time.Time, known map[int]bool) Publica
 // made once and kept among the temporary files.
 func bigStore(b *testing.B) string {
 	b.Helper()
-	dir := filepath.Join(os.TempDir(), "cagnotte-bench-store-2")
+	dir := filepath.Join(os.TempDir(), "cagnotte-bench-store-3")
 	if _, err := os.Stat(filepath.Join(dir, "whole")); err == nil {
 		return dir
 	}
@@ -291,6 +291,67 @@ func BenchmarkSaveHost(b *testing.B) {
 				b.Fatal(err)
 			}
 			if err := f.Sync(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkDecode reads one offer's record by hand; the baseline is the library.
+func BenchmarkDecode(b *testing.B) {
+	o := percent("portal.test", "a-shop", "6.5", 3, newClock().at)
+	rec := offerRecordOf(&o)
+	rec.Page, rec.Since = 3, stamp(o.Receipt.ReadAt)
+	payload := encoded(&listing{entryRecord: entryRecordOf(o.Entry), Last: 12345, Offer: &rec})
+	b.Run("hand", func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			if !hot(payload, new(listing)) {
+				b.Fatal("the hand gave up")
+			}
+		}
+	})
+	b.Run("baseline", func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			if err := decoding.Unmarshal(payload, new(listing)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(len(payload)), "bytes")
+	})
+}
+
+// BenchmarkListings reads what a publication reads first: all that a portal lists,
+// 5,000 of 400,000 offers; the baseline reads as many that lie side by side.
+func BenchmarkListings(b *testing.B) {
+	s := openBig(b)
+	b.Run("portal", func(b *testing.B) {
+		for n := range b.N {
+			err := s.read(context.Background(), func(t *tx) error {
+				all, err := t.listings(portalNumber(1 + n%80))
+				if err == nil && len(all) != 5000 {
+					b.Fatal(len(all))
+				}
+				return err
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("baseline", func(b *testing.B) {
+		for range b.N {
+			err := s.read(context.Background(), func(t *tx) error {
+				n := 0
+				return eachOf(t, offersBucket, nil, nil, func([]byte, *listing) error {
+					if n++; n == 5000 {
+						return errStop
+					}
+					return nil
+				})
+			})
+			if err != nil {
 				b.Fatal(err)
 			}
 		}

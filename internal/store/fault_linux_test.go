@@ -207,11 +207,11 @@ func TestTruncatedFileIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(5, 1, 2000)
+	w := newWorld(5, 1, 500)
 	if err := s.SavePortals(ctx, w.portals); err != nil {
 		t.Fatal(err)
 	}
-	mustPublish(t, s, w.run(0, 2000, c.at, map[int]bool{}))
+	mustPublish(t, s, w.run(0, 500, c.at, map[int]bool{}))
 	path := filepath.Join(dir, fileName)
 	if err := os.Truncate(path, 3*4096); err != nil {
 		t.Fatal(err)

@@ -181,7 +181,7 @@ func sample(t *testing.T) (dir string, truth map[string]string) {
 // the check. Salvage must bring back a folder that checks whole, with nothing wrong
 // in it.
 func TestProveFlips(t *testing.T) {
-	rounds := share(30, 100_000)
+	rounds := share(20, 100_000)
 	dir, truth := sample(t)
 	path := filepath.Join(dir, fileName)
 	b, err := openBoltFile(path)

@@ -101,7 +101,7 @@ func generation(n int) Publication {
 // of the folder on. After each kill: what was acknowledged is there, what is there
 // was at least tried, no two generations are mixed, and the folder checks whole.
 func TestProveKill(t *testing.T) {
-	cycles := share(10, 20_000)
+	cycles := share(6, 20_000)
 	rng := rand.New(rand.NewPCG(11, uint64(cycles)))
 	dir := t.TempDir()
 	acked, host := 0, 0

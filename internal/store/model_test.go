@@ -450,7 +450,7 @@ func (m *model) replay(t *testing.T, s *Store) {
 // TestPropertyPublish runs random histories against the model: complete and partial
 // runs, stale readings, removals, merges and splits, publication modes, restarts.
 func TestPropertyPublish(t *testing.T) {
-	for seed := range uint64(share(6, 2000)) {
+	for seed := range uint64(share(4, 2000)) {
 		if !t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { playModel(t, seed) }) {
 			return
 		}

@@ -89,7 +89,7 @@ func TestNoFieldOfAnOfferIsLost(t *testing.T) {
 // out of it; what the hand doesn't know, it leaves to the library.
 func TestHotDecoding(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
-	for range share(2000, 1_000_000) {
+	for range share(500, 1_000_000) {
 		var l listing
 		var p pageRecord
 		fill(rng, reflect.ValueOf(&l.entryRecord).Elem())

@@ -151,11 +151,11 @@ func TestFeedIsBoundedAndSaysSo(t *testing.T) {
 func TestUnchangedRunWritesLittle(t *testing.T) {
 	c := newClock()
 	s := openStore(t, t.TempDir(), options(c))
-	w := newWorld(9, 1, 4000)
+	w := newWorld(9, 1, 1000)
 	if err := s.SavePortals(context.Background(), w.portals); err != nil {
 		t.Fatal(err)
 	}
-	first := w.run(0, 4000, c.at, map[int]bool{})
+	first := w.run(0, 1000, c.at, map[int]bool{})
 	mustPublish(t, s, first)
 	before := s.As(Operator).LastChange()
 	c.forward(6 * time.Hour)
@@ -177,8 +177,8 @@ func TestUnchangedRunWritesLittle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// 80 pages, and the rows of run, portal and health.
-	if puts > 90 || s.As(Operator).LastChange() != before+1 {
+	// 20 pages, and the rows of run, portal and health.
+	if puts > 30 || s.As(Operator).LastChange() != before+1 {
 		t.Errorf("%d records were written, and %d changes", puts, s.As(Operator).LastChange()-before)
 	}
 	offers, err := s.As(Operator).PortalOffers(context.Background(), w.portals[0].ID)
@@ -329,7 +329,7 @@ func TestReadersSeeWholeGenerations(t *testing.T) {
 			}
 		})
 	}
-	for n := 2; n < 30; n++ {
+	for n := 2; n < 12; n++ {
 		mustPublish(t, s, generation(n))
 	}
 	close(done)

@@ -196,8 +196,8 @@ func (b *boltFile) tree(id uint64, depth int, visit func(key, value []byte, flag
 		}
 	case kind == branchPage && depth < deepest:
 		n := int(native.Uint16(p[10:]))
-		if n == 0 || pageHeader+n*elementSize > len(p) {
-			b.problem(fmt.Errorf("page %d has %d children", id, n))
+		if n == 0 || !counted(p, n, 0) {
+			b.problem(fmt.Errorf("page %d doesn't have the %d children that it says", id, n))
 			return
 		}
 		for i := range n {
@@ -214,13 +214,27 @@ func (b *boltFile) tree(id uint64, depth int, visit func(key, value []byte, flag
 	}
 }
 
+// counted says that a page has as many elements as its head counts: the first one's
+// key stands right behind the last element. A smaller count would hide records, and
+// no checksum would miss them.
+func counted(p []byte, n, offset int) bool {
+	first := pageHeader + n*elementSize
+	if first > len(p) {
+		return false
+	}
+	if n == 0 {
+		return len(p) < pageHeader+elementSize || bytes.Count(p[pageHeader:pageHeader+elementSize], []byte{0}) == elementSize
+	}
+	return uint64(pageHeader)+uint64(native.Uint32(p[pageHeader+offset:])) == uint64(first)
+}
+
 func (b *boltFile) leaf(p []byte, name string, visit func(key, value []byte, flags uint32) error) error {
 	if len(p) < pageHeader || native.Uint16(p[8:]) != leafPage {
 		return fmt.Errorf("%s is none", name)
 	}
 	n := int(native.Uint16(p[10:]))
-	if pageHeader+n*elementSize > len(p) {
-		return fmt.Errorf("%s has %d records", name, n)
+	if !counted(p, n, 4) {
+		return fmt.Errorf("%s doesn't have the %d records that it says", name, n)
 	}
 	for i := range n {
 		at := uint64(pageHeader + i*elementSize)
@@ -287,6 +301,11 @@ func (b *boltFile) freelist() error {
 			return fmt.Errorf("page %d can't be free", id)
 		}
 		b.seen[id] = true
+	}
+	for id := uint64(2); id < b.end; id++ {
+		if !b.seen[id] {
+			return fmt.Errorf("page %d is neither used nor free", id)
+		}
 	}
 	return nil
 }
