@@ -28,8 +28,9 @@ func challenge(status int, h http.Header, body []byte) *Error {
 		}
 		return nil
 	}
-	head := bytes.ToLower(body[:min(len(body), 64<<10)])
+	head := body[:min(len(body), 64<<10)]
 	if status == http.StatusForbidden || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable || status == http.StatusUnauthorized || status == http.StatusMethodNotAllowed {
+		head = bytes.ToLower(head)
 		for mark, who := range map[string]string{
 			"/cdn-cgi/challenge-platform/": "Cloudflare", "cf-chl-": "Cloudflare", "cf-error-details": "Cloudflare",
 			"captcha-delivery.com": "DataDome", "_incapsula_resource": "Imperva", "px-captcha": "PerimeterX",
@@ -60,7 +61,7 @@ func challenge(status int, h http.Header, body []byte) *Error {
 
 // pageTitle is the text of the first title element of a page in lower case.
 func pageTitle(head []byte) string {
-	_, rest, ok := bytes.Cut(head, []byte("<title"))
+	rest, ok := afterTag(head, "<title")
 	if !ok {
 		return ""
 	}
@@ -68,9 +69,25 @@ func pageTitle(head []byte) string {
 	if !ok {
 		return ""
 	}
-	title, _, ok := bytes.Cut(rest, []byte("</title"))
-	if !ok || len(title) > 200 {
+	const most = 200
+	rest = rest[:min(len(rest), most+len("</title"))]
+	title, _, ok := bytes.Cut(bytes.ToLower(rest), []byte("</title"))
+	if !ok {
 		return ""
 	}
 	return strings.Join(strings.Fields(string(title)), " ")
+}
+
+// afterTag is what follows the first occurrence of a tag's beginning, in any case.
+func afterTag(b []byte, tag string) ([]byte, bool) {
+	for {
+		i := bytes.IndexByte(b, '<')
+		if i < 0 || len(b)-i < len(tag) {
+			return nil, false
+		}
+		if strings.EqualFold(string(b[i:i+len(tag)]), tag) {
+			return b[i+len(tag):], true
+		}
+		b = b[i+1:]
+	}
 }

@@ -68,6 +68,16 @@ func (d *Definition) readUnasked(p Page) Reading {
 	return first
 }
 
+// Identify makes the request that an address would have come from, by the rule that
+// it fits best; false where it fits none.
+func (d *Definition) Identify(address string) (Request, bool) {
+	fits := d.identify(address)
+	if len(fits) == 0 {
+		return Request{}, false
+	}
+	return fits[0].request, true
+}
+
 type candidate struct {
 	rule    *rule
 	request Request
@@ -259,8 +269,8 @@ func (e *reader) signed(top *scope, items int) (Reading, bool) {
 func (e *reader) emptyEnd(top *scope, r *Reading, why string) (Reading, bool) {
 	p := e.rule.paging
 	q := &e.page.Request
-	if len(r.Items) > 0 || e.rule.kind == KindMerchant || p == nil {
-		return Reading{}, false
+	if len(r.Items) > 0 || e.rule.kind == KindMerchant || p == nil || e.jsonErr != nil {
+		return Reading{}, false // what can't be read at all isn't the end of anything
 	}
 	if x := e.rule.expect; x != nil && x.there(top) == 0 && !x.isItems(e.rule) {
 		return Reading{}, false

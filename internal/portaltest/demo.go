@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -84,6 +85,9 @@ func NewDemo(cfg DemoConfig) (_ *Demo, err error) {
 		}
 		p := &DemoPortal{demo: d, spec: s, listener: l}
 		p.Origin = fmt.Sprintf("http://%s.localhost:%d", s.name, l.Addr().(*net.TCPAddr).Port)
+		if p.canary, err = canaryOf(s.name); err != nil {
+			return nil, errors.Join(err, l.Close(), d.Close())
+		}
 		d.portals = append(d.portals, p)
 	}
 	for _, p := range d.portals {
@@ -184,6 +188,7 @@ type DemoPortal struct {
 
 	demo     *Demo
 	spec     demoSpec
+	canary   string // the shop that its definition says must be found
 	listener net.Listener
 	all      []listing
 	mux      *http.ServeMux
@@ -205,6 +210,22 @@ func (p *DemoPortal) Definition() ([]byte, error) {
 	}
 	host := strings.TrimPrefix(p.Origin, "http://")
 	return bytes.ReplaceAll(bytes.ReplaceAll(b, []byte("@ORIGIN@"), []byte(p.Origin)), []byte("@HOST@"), []byte(host)), nil
+}
+
+var canaryForm = regexp.MustCompile(`(?m)^canaries: \[\{merchant: ([^,}]+),`)
+
+// canaryOf is the shop that a portal's definition pins: the portal lists it, and
+// pays for it, whatever the seed.
+func canaryOf(portal string) (string, error) {
+	b, err := demoFiles.ReadFile("demo/definitions/" + portal + ".yaml")
+	if err != nil {
+		return "", fmt.Errorf("definition of the demo portal %s: %w", portal, err)
+	}
+	m := canaryForm.FindSubmatch(b)
+	if m == nil {
+		return "", cashback.Errorf(cashback.Internal, "the definition of the demo portal %s pins no shop", portal)
+	}
+	return string(m[1]), nil
 }
 
 // Size is the number of shops that the portal lists now.

@@ -120,7 +120,7 @@ func dice(seed uint64, words ...any) float64 {
 // except for the flash offers that start when the portals are up.
 func (p *DemoPortal) quote(s *shop, t time.Time) Quote {
 	seed, name := p.demo.cfg.Seed, p.spec.name
-	if dice(seed, "none", name, s.number) < p.spec.noneShare {
+	if dice(seed, "none", name, s.number) < p.spec.noneShare && s.name != p.canary {
 		return Quote{Kind: cashback.NoCashback}
 	}
 	day := int(t.Unix() / 86400)
@@ -261,6 +261,7 @@ func (p *DemoPortal) listings(shops []*shop) []listing {
 		}
 		name := s.name
 		switch d := dice(seed, "spelling", p.spec.name, s.number); {
+		case s.name == p.canary: // found by its name
 		case d < .3 && len(s.spellings) > 0:
 			name = s.spellings[int(d/.3*float64(len(s.spellings)))]
 		case d > .93:
@@ -281,7 +282,7 @@ func (p *DemoPortal) lists(s *shop) bool {
 		popular := dice(p.demo.cfg.Seed, "popular", s.number)
 		return dice(p.demo.cfg.Seed, "listed", q.spec.name, s.number) < q.spec.coverage*(.55+.75*popular)
 	}
-	if at(p) {
+	if at(p) || s.name == p.canary {
 		return true
 	}
 	if !p.spec.largest {

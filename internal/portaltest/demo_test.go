@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,9 @@ func TestDemoCatalogue(t *testing.T) {
 		t.Errorf("%d shops, want at least 300", total)
 	}
 	for _, p := range d.Portals() {
+		if !slices.ContainsFunc(p.all, func(l listing) bool { return l.Name == p.canary && p.quote(l.shop, at).Kind.Pays() }) {
+			t.Errorf("%s doesn't pay for %q, which its definition pins", p.Name(), p.canary)
+		}
 		if p.Size() < 60 {
 			t.Errorf("%s lists %d shops: too few to be a portal", p.Name(), p.Size())
 		}

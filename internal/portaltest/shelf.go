@@ -153,6 +153,8 @@ func (s Shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte("User-agent: *\nDisallow: /sortie/\n")) // a reader that has gone needs nothing
 	case n > 0 && n <= s.pages():
 		s.send(w, s.page(s.Wares(n), s.next(n)))
+	case n > s.pages() && s.JSON: // as interfaces with numbered pages do
+		s.send(w, s.page(nil, ""))
 	default:
 		http.NotFound(w, r)
 	}
