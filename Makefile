@@ -23,7 +23,8 @@ $(AXE):
 	npm install --silent --no-audit --no-fund --no-save --prefix artefacts/npm axe-core@4.14.1
 	@test -s $@ && touch $@
 
-generate: ## make the Go files of the templates, and openapi.json
+generate: ## make the Go files of the templates, openapi.json, and what docs/ takes from the code
+	CAGNOTTE_GENERATE=1 $(GO) test -run 'Docs|Schema' ./crawler/portal >/dev/null
 	@for f in $$(find web -name '*.templ'); do $(GO) tool templ generate -f $$f >/dev/null || exit 1; done
 	$(GO) test -run OpenAPI ./web -update >/dev/null
 

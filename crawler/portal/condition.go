@@ -120,7 +120,7 @@ func (s *conditionShape) words() string {
 // it is about their number, or about JSON that is found with them.
 func (k *condition) waits(r *rule) bool {
 	paths := k.there != nil && k.there.kind == pickPath || k.absent != nil && k.absent.kind == pickPath
-	return k.empty || k.calc != nil || paths && !(r.lists[0].json != nil && r.lists[0].json.plain())
+	return k.empty || k.calc != nil || paths && !(len(r.lists) > 0 && r.lists[0].json != nil && r.lists[0].json.plain())
 }
 
 // holds evaluates the condition from a scope; items is the page's count of

@@ -441,7 +441,7 @@ func (c *compiler) page(at string, index int, s *pageShape, d *definitionShape) 
 		c.fault(at+".lists", "items, json, split and fields stand in each of the lists, or beside them there are no lists")
 	case len(shapes) == 0 && inline:
 		shapes = []listShape{s.listShape}
-	case len(shapes) == 0 && r.kind != KindSitemap && len(s.Follow) == 0:
+	case len(shapes) == 0 && r.kind != KindSitemap && (len(s.Follow) == 0 || r.kind == KindMerchant):
 		c.fault(at, "the rule says neither items nor json, nor fields")
 	case r.kind == KindSitemap && len(shapes) > 0:
 		c.fault(at, "a sitemap has no items: its addresses go to follow")

@@ -245,6 +245,9 @@ func (e *reader) read() Reading {
 	if e.rule.kind == KindDirectory {
 		r.Items = nil
 	}
+	if len(e.rule.follow) > 0 && len(r.Next) == 0 && len(e.rule.lists) == 0 {
+		return Reading{Outcome: cashback.PageNotUnderstood, Reason: "the page leads nowhere"}
+	}
 	return r
 }
 
@@ -375,7 +378,7 @@ func (x *expect) there(top *scope) (n int) {
 func (e *reader) unexpected(top *scope, r *Reading) string {
 	x := e.rule.expect
 	if x == nil {
-		if len(r.Items) == 0 {
+		if len(r.Items) == 0 && len(e.rule.lists) > 0 {
 			return "the page has no entries"
 		}
 		return ""
@@ -407,7 +410,7 @@ func (e *reader) unexpected(top *scope, r *Reading) string {
 	} else if len(r.Items) < least {
 		return fmt.Sprintf("%d entries: at least %d expected", len(r.Items), least)
 	}
-	if len(r.Items) == 0 && (e.rule.kind != KindDirectory || len(e.rule.follow) == 0) {
+	if len(r.Items) == 0 && len(e.rule.lists) > 0 && (e.rule.kind != KindDirectory || len(e.rule.follow) == 0) {
 		return "the page has no entries"
 	}
 	if x.rates > 0 {
