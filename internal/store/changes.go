@@ -90,10 +90,8 @@ func (v *Reader) Changes(ctx context.Context, after uint64, limit int) (out []ca
 			c := cashback.Change{Number: next, At: moment(r.At), Kind: r.Kind, Merchant: r.Merchant}
 			if r.Portal != 0 {
 				head := v.store.head(r.Portal)
-				// A portal that is hidden goes from the index by this record, and by
-				// its number alone: the reader of the portals won't find it.
 				portal, rates := v.sees(r.Portal)
-				if head.id == "" || !portal && r.Kind != cashback.PortalChanged {
+				if head.id == "" || !portal && !r.Public {
 					return nil
 				}
 				c.Portal = head.id

@@ -363,6 +363,7 @@ func (s *Store) SaveMerchantEvent(ctx context.Context, e merchant.Event, p merch
 // entries it has what identifies them, not link and logo.
 func (s *Store) MerchantState(ctx context.Context) (st merchant.State, err error) {
 	defer cashback.Wrap(&err, "read the merchants")
+	defer s.unload(ctx)
 	err = s.read(ctx, func(t *tx) error {
 		st = merchant.State{Founders: map[cashback.MerchantID]merchant.Ref{}}
 		count, err := t.counters()

@@ -277,6 +277,7 @@ const chunk = 1000
 // the LastChange before. It ends with f's error.
 func (v *Reader) EachMerchant(ctx context.Context, f func(cashback.Merchant, []cashback.Offer) error) (err error) {
 	defer cashback.Wrap(&err, "read the merchants")
+	defer v.store.unload(ctx)
 	type found struct {
 		merchant cashback.Merchant
 		offers   int

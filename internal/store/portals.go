@@ -301,7 +301,11 @@ func (t *tx) savePortal(was, now *portalRecord, by, note string) error {
 		heads := withHead(*t.store.portals.Load(), now)
 		t.store.portals.Store(&heads)
 	})
-	return t.change(changeRecord{Kind: cashback.PortalChanged, Portal: now.Number})
+	shown, _ := Public.shows(now.effective().Publication)
+	if was != nil && !shown {
+		shown, _ = Public.shows(was.effective().Publication)
+	}
+	return t.change(changeRecord{Kind: cashback.PortalChanged, Portal: now.Number, Public: shown})
 }
 
 // encoded is what two values are compared by: decimals that differ only in how they

@@ -301,6 +301,10 @@ type changeRecord struct {
 	Merchant cashback.MerchantID `cbor:"4,keyasint,omitempty"`
 	Before   *frozenOffer        `cbor:"5,keyasint,omitempty"`
 	After    *frozenOffer        `cbor:"6,keyasint,omitempty"`
+	// Public says of a portal's change that the public could see the portal before or
+	// after it: whoever follows the feed must learn that it has gone, and nobody of a
+	// portal that was never shown.
+	Public bool `cbor:"7,keyasint,omitempty"`
 }
 
 // frozenOffer is an offer in a change record. The entry of After is left out where

@@ -85,6 +85,7 @@ type salvage struct {
 	kept    int
 	version byte // the highest of any record
 	since   int64
+	counted counters // as they were, where they are whole
 	err     error
 }
 
@@ -140,7 +141,10 @@ func (s *salvage) take(name, key, value []byte) {
 	value = bytes.Clone(value)
 	switch b {
 	case metaBucket:
-		return // it follows from the rest
+		if string(key) == countersKey {
+			s.err = decode(b, key, payload, &s.counted)
+		}
+		return // the rest is written anew
 	case listedBucket:
 		return // it follows from the offers
 	case readingsBucket:
@@ -224,6 +228,11 @@ func (s *salvage) finish() error {
 		if err != nil {
 			return err
 		}
+		// What was counted and is lost now isn't given out again.
+		was := &s.counted
+		count.Entry, count.Change, count.Run = max(count.Entry, was.Entry), max(count.Change, was.Change), max(count.Run, was.Run)
+		count.Portal, count.Audit, count.Facts = max(count.Portal, was.Portal), max(count.Audit, was.Audit), max(count.Facts, was.Facts)
+		count.Merchant = max(count.Merchant, was.Merchant)
 		if err := t.put(metaBucket, []byte(countersKey), count); err != nil {
 			return err
 		}

@@ -311,6 +311,15 @@ func TestPublicationModes(t *testing.T) {
 			if len(offers) != 0 || len(points) != 0 || rates != 0 || len(rows) != 0 {
 				t.Errorf("%s: %+v %+v %+v", mode, offers, points, rows)
 			}
+			// Of the portal the feed only says that it has changed: it was shown once.
+			for _, ch := range changes {
+				if ch.Portal != "" && ch.Kind != cashback.PortalChanged || ch.Before != nil || ch.After != nil {
+					t.Errorf("%s: the public feed has %+v", mode, ch)
+				}
+			}
+			if !slices.ContainsFunc(changes, func(ch cashback.Change) bool { return ch.Portal == "a.fr" }) {
+				t.Errorf("%s: the public feed doesn't say that the portal has gone", mode)
+			}
 			if _, err := pub.Portal(ctx, "a.fr"); cashback.KindOf(err) != cashback.NotFound {
 				t.Error(err)
 			}
@@ -334,6 +343,32 @@ func TestPublicationModes(t *testing.T) {
 	}
 	if log, _ := s.Audit(ctx, 0, 10); len(log) != 5 || log[0].After != string(cashback.Private) {
 		t.Errorf("audit: %+v", log)
+	}
+}
+
+func TestFeedKeepsSilentAboutPrivatePortals(t *testing.T) {
+	ctx := context.Background()
+	c := newClock()
+	s := openStore(t, t.TempDir(), options(c))
+	hidden := portals("secret.fr")
+	hidden[0].Publication = cashback.Private
+	if err := s.SavePortals(ctx, hidden); err != nil {
+		t.Fatal(err)
+	}
+	p := publish("secret.fr", "1", c.at, percent("secret.fr", "fnac", "3", 1, c.at))
+	p.Plan = planOf("secret.fr", p.Snapshot.Offers, map[string]cashback.MerchantID{"fnac": 1})
+	mustPublish(t, s, p)
+	changes, next, err := s.As(Public).Changes(ctx, 0, 100)
+	if err != nil || next != s.As(Public).LastChange() {
+		t.Fatal(next, err)
+	}
+	for _, ch := range changes {
+		if ch.Portal != "" || ch.After != nil {
+			t.Errorf("the public feed has %+v", ch)
+		}
+	}
+	if all, _, _ := s.As(Operator).Changes(ctx, 0, 100); len(all) != 4 {
+		t.Errorf("the operator's feed has %+v", all)
 	}
 }
 
