@@ -1,6 +1,7 @@
 package reward
 
 import (
+	"html"
 	"strings"
 
 	"github.com/govalues/decimal"
@@ -115,6 +116,9 @@ func (p *parser) read() (r cashback.Reward) {
 			}
 		case plus:
 			b := r.Tiers[base].Components
+			if t.Label == "" {
+				t.Label = p.condition(q)
+			}
 			t.Components = append(append(make([]cashback.Component, 0, len(b)+1), b...), c)
 			t.UpTo = t.UpTo || r.Tiers[base].UpTo
 			r.Tiers = append(r.Tiers, t)
@@ -368,11 +372,40 @@ func (p *parser) label(q *quantity) string {
 	if from < 0 {
 		return ""
 	}
+	a, b := q.preStart, q.first
+	if from >= q.last {
+		a, b = q.last, q.sufEnd
+	}
+	const around = mNoise | mOrder | mWith | mWithout | mPurchase | mSpent | mAnd | mNew | mExisting | mNewBeside
+	for from > a && p.toks[from-1].kind == tWord && p.toks[from-1].is(around) && !p.toks[from-1].is(mLeads) {
+		from--
+	}
+	for to+1 < b && p.toks[to+1].kind == tWord && p.toks[to+1].is(around) && !p.toks[to+1].is(mLeads) {
+		to++
+	}
 	s := p.raw[p.at(from):p.end(to)]
-	if strings.ContainsAny(s, "<&\n") {
+	if strings.ContainsAny(s, "<\n") {
 		return ""
 	}
-	return s
+	return html.UnescapeString(s)
+}
+
+// condition is the raw text in front of an addend that only holds under it: the
+// "1 000 liter" of "0,3 % (1 000 liter + 1 %)".
+func (p *parser) condition(q *quantity) string {
+	from := q.first
+	for from > 0 && p.toks[from-1].inside == q.inside && p.toks[from-1].sign != '(' {
+		from--
+	}
+	to := q.first
+	for to > from && p.toks[to-1].is(mPlus) {
+		to--
+	}
+	p.steps += q.first - from
+	if q.inside == 0 || from == to {
+		return ""
+	}
+	return p.raw[p.at(from):p.end(to-1)]
 }
 
 // unknown finds the row's first and last word that no table knows.

@@ -24,7 +24,11 @@ type parser struct {
 	toks   []token
 	qs     []quantity
 	none   token
+	found
+}
 
+// found is what a parser learns on its way through a text.
+type found struct {
 	// numbers without a unit
 	loose        int
 	looseAt      int
@@ -48,10 +52,15 @@ type parser struct {
 // "(without a voucher code)".
 func (p *parser) neutralise() {
 	off, until := false, uint8(0)
+	numbers, numbered, row := p.rows(), false, true
 	for i := range p.toks {
 		t := &p.toks[i]
+		if row {
+			numbered = p.numbered(i)
+		}
+		row = t.kind == tBreak
 		switch {
-		case t.is(mWithout), t.is(mWith) && t.inside > 0:
+		case t.is(mWithout), t.is(mWith) && (t.inside > 0 || numbers > 1 && !numbered):
 			off, until = true, t.inside
 		case t.kind == tBreak || t.kind == tNum || t.inside < until || t.is(mOr|mPlus):
 			off = false
@@ -71,6 +80,32 @@ func (p *parser) neutralise() {
 		}
 		p.all |= mNew
 	}
+}
+
+// rows counts the rows that hold a number.
+func (p *parser) rows() int {
+	n, seen := 0, false
+	for i := range p.toks {
+		switch k := p.toks[i].kind; {
+		case k == tBreak:
+			seen = false
+		case k == tNum && !seen:
+			n++
+			seen = true
+		}
+	}
+	return n
+}
+
+// numbered reports whether the row that begins at token i holds a number.
+func (p *parser) numbered(i int) bool {
+	for ; i < len(p.toks) && p.toks[i].kind != tBreak; i++ {
+		p.steps++
+		if p.toks[i].kind == tNum {
+			return true
+		}
+	}
+	return false
 }
 
 // strength says how strongly a token parts what stands before it from what stands
@@ -132,7 +167,7 @@ const (
 func (p *parser) divide() {
 	n := len(p.qs)
 	first, last := &p.qs[0], &p.qs[n-1]
-	lead, trail := false, false
+	lead, trail, below := false, false, false
 	for i := range first.first {
 		if t := &p.toks[i]; t.kind == tWord && (t.is(mSays) || t.means == 0) {
 			lead = true
@@ -141,14 +176,18 @@ func (p *parser) divide() {
 	for i := last.last; i < len(p.toks); i++ {
 		t := &p.toks[i]
 		if t.kind == tWord && (t.is(mNouns|mNew|mExisting) || t.means == 0) {
-			trail = true
+			below = true
 		}
 		if t.kind == tBreak {
-			break
+			if below {
+				break
+			}
+			trail = true // from here on the words are those of the row below
 		}
 	}
+	trail = below && !trail
 	p.forward = lead && !trail
-	backward := trail && !lead
+	backward := below && !lead
 
 	// the part of the first begins behind the last sentence before it
 	first.preStart = 0
@@ -173,6 +212,9 @@ func (p *parser) divide() {
 		}
 		if t.kind == tBreak && !p.named(last.preStart, last.first) && !p.named(last.last, i) && p.tok(i+1).is(mNouns) {
 			continue // "5 %" and "Cashback" in two rows
+		}
+		if t.kind == tBreak && i == last.last && backward && n > 1 {
+			continue // the label stands in the row below
 		}
 		last.sufEnd = i
 		break
@@ -588,6 +630,9 @@ func (p *parser) caps(k int) bool {
 		return false
 	}
 	b := &p.qs[k-1]
+	if b.role == roleCondition && k > 1 && b.link != linkPlus && b.link != linkOr && b.link != linkRow {
+		b = &p.qs[k-2] // "5 % on orders over £50, max £20"
+	}
 	if b.role != roleRate || b.unit != uPercent && !b.per {
 		return false
 	}

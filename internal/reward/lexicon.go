@@ -483,11 +483,13 @@ func (t *trie) find(text []byte, i int, steps *int) (*entry, int) {
 	var best *entry
 	end := i
 	node := t.first[text[i]]
+	moved := true
 	for k := i + 1; node != 0; {
 		*steps++
-		if e := t.nodes[node].entry; e != nil && endsWord(text, k, e) {
+		if e := t.nodes[node].entry; e != nil && moved && endsWord(text, k, e) {
 			best, end = e, k
 		}
+		moved = true
 		if k >= len(text) {
 			break
 		}
@@ -501,7 +503,7 @@ func (t *trie) find(text []byte, i int, steps *int) (*entry, int) {
 			}
 			next := t.step(node, ' ')
 			if next == 0 && b == bTag {
-				next = node // a tag inside a word
+				next, moved = node, false // a tag inside a word
 			}
 			if next == 0 {
 				break

@@ -85,38 +85,41 @@ const (
 // quantities finds the numbers with their units.
 func (p *parser) quantities() {
 	for i := 0; i < len(p.toks); {
-		q, next, ok := p.ranged(i)
+		if t := &p.toks[i]; t.kind != tNum && t.kind != tHole && !t.is(mMoney|mPercent|mPoints|mTimes|mHole|mNumber) && (t.kind != tSign || t.sign != '-') {
+			i++
+			continue
+		}
+		p.qs = append(p.qs, quantity{})
+		q := &p.qs[len(p.qs)-1]
+		next, ok := p.ranged(i, q)
 		if !ok {
+			p.qs = p.qs[:len(p.qs)-1]
 			i++
 			continue
 		}
 		q.unitEnd = next
-		next = p.unitPaidFor(&q, next)
-		q.last = next
+		next = p.unitPaidFor(q, next)
 		q.inside, q.struck = p.toks[i].inside, p.toks[i].struck
+		q.last = next
 		if !q.unit.paid() {
-			if q.unit == uNone && !q.spelt && !p.pointsFor(&q, next) {
-				p.number(&q)
-			}
 			p.looseEnd = next
-			if q.unit == uPoints {
-				q.unitEnd = next
-				next = p.unitPaidFor(&q, next)
-				q.last = next
-				p.qs = append(p.qs, q)
-			}
 			p.counted = p.counted || q.unit == uCount
-			i = next
-			continue
+			if q.unit == uNone && !q.spelt && p.pointsFor(q, next) {
+				q.unitEnd = next
+				next = p.unitPaidFor(q, next)
+				q.last = next
+			} else {
+				if q.unit == uNone && !q.spelt {
+					p.number(q)
+				}
+				p.qs = p.qs[:len(p.qs)-1]
+			}
+		} else if q.raised {
+			top := *q
+			q.hi, q.ranged, q.struck, q.last = q.lo, false, true, q.second
+			top.first, top.ranged = top.second, false
+			p.qs = append(p.qs, top)
 		}
-		if q.raised {
-			before := q
-			before.hi, before.ranged, before.struck = q.lo, false, true
-			before.last = q.second
-			p.qs = append(p.qs, before)
-			q.first, q.ranged = q.second, false
-		}
-		p.qs = append(p.qs, q)
 		i = next
 	}
 	p.perBefore()
@@ -165,15 +168,15 @@ func (p *parser) tok(i int) *token {
 }
 
 // single reads one number with its unit at token i.
-func (p *parser) single(i int) (q quantity, next int, ok bool) {
-	q.first = i
+func (p *parser) single(i int, q *quantity) (next int, ok bool) {
+	*q = quantity{first: i}
 	j := i
 	if t := p.tok(j); t.kind == tSign && t.sign == '-' {
 		next := p.tok(j + 1)
 		glued := !next.spaced && (next.kind == tNum || next.is(mMoney) && p.tok(j+2).kind == tNum)
 		prev := p.tok(j - 1)
 		if !glued || j > 0 && !t.spaced && !t.tagged && prev.kind != tBreak && prev.kind != tSign {
-			return q, 0, false
+			return 0, false
 		}
 		q.negative = true
 		j++
@@ -205,7 +208,7 @@ func (p *parser) single(i int) (q quantity, next int, ok bool) {
 		j++
 	case t.is(mTimes) && p.tok(j+1).kind == tNum && (!p.tok(j+1).spaced || j+2 >= len(p.toks)) && q.unit == uNone:
 		q.hi, q.unit, q.last = p.tok(j+1).num, uFold, j+2
-		return q, j + 2, true
+		return j + 2, true
 	case t.is(mHole) && (q.unit == uMoney || p.tok(j+1).is(mPercent|mMoney)):
 		q.hole = true
 		j++
@@ -215,12 +218,12 @@ func (p *parser) single(i int) (q quantity, next int, ok bool) {
 		word = true
 		j++
 	default:
-		return q, 0, false
+		return 0, false
 	}
-	j = p.suffix(&q, j)
+	j = p.suffix(q, j)
 	q.spelt = word
 	q.last = j
-	return q, j, true
+	return j, true
 }
 
 // unitAt reports whether the token is a unit of its own.
@@ -406,20 +409,20 @@ func (p *parser) homeCurrency() cashback.Currency {
 }
 
 // ranged reads a number with its unit, or a range of two.
-func (p *parser) ranged(i int) (q quantity, next int, ok bool) {
-	q, next, ok = p.single(i)
+func (p *parser) ranged(i int, q *quantity) (next int, ok bool) {
+	next, ok = p.single(i, q)
 	if !ok {
-		return q, next, ok
+		return next, ok
 	}
 	if q.orMore || q.hole || q.unit == uFold || q.unit == uTimes {
-		return q, next, true
+		return next, true
 	}
 	t := p.tok(next)
 	dash := t.kind == tSign && (t.sign == '-' || t.sign == '~')
 	raise := p.all&mRaised != 0 && t.is(mFor|mNoise) && p.tok(i-1).is(mFrom)
 	word := t.is(mTo) || t.is(mAnd) && p.behindBetween(i) || raise
 	if !dash && !word {
-		return q, next, true
+		return next, true
 	}
 	second := next + 1
 	if dash && p.tok(second).kind == tSign && p.tok(second).sign == '-' {
@@ -428,14 +431,15 @@ func (p *parser) ranged(i int) (q quantity, next int, ok bool) {
 	for n := 0; (word || t.sign == '~') && n < 2 && p.tok(second).is(mNoise|mUpTo|mTo); n++ {
 		second++
 	}
-	hi, end, ok := p.single(second)
+	var hi quantity
+	end, ok := p.single(second, &hi)
 	if !ok || hi.negative || hi.hole {
-		return q, next, true
+		return next, true
 	}
 	switch {
 	case hi.unit == q.unit && (q.unit != uMoney || hi.currency == q.currency) && q.unit != uCount:
-		if dash && t.spaced && p.tok(next+1).spaced && q.unit != uNone && p.less(hi, q) {
-			return q, next, true // "above Rs.400 - Rs 150": a label and its rate
+		if dash && t.spaced && p.tok(next+1).spaced && q.unit != uNone && p.less(&hi, q) {
+			return next, true // "above Rs.400 - Rs 150": a label and its rate
 		}
 	case q.unit == uNone && hi.unit.paid():
 		if hi.unit == uMoney && hi.money.scale > 0 {
@@ -443,11 +447,11 @@ func (p *parser) ranged(i int) (q quantity, next int, ok bool) {
 		}
 	case hi.unit == uNone && (q.unit == uMoney || q.unit == uPercent) && !hi.negative:
 		if q.unit == uPercent && (word || t.spaced) || word && !p.tok(q.first).is(mMoney) {
-			return q, next, true // "5 % bis 31.12."
+			return next, true // "5 % bis 31.12."
 		}
 		hi.unit, hi.money, hi.currency = q.unit, q.money, q.currency
 	default:
-		return q, next, true
+		return next, true
 	}
 	hi.lo, hi.ranged, hi.second = q.hi, true, hi.first
 	hi.raised = word && (raise || p.raises(i) || p.raised(end))
@@ -455,7 +459,8 @@ func (p *parser) ranged(i int) (q quantity, next int, ok bool) {
 	if hi.points == "" {
 		hi.points = q.points
 	}
-	return hi, end, true
+	*q = hi
+	return end, true
 }
 
 // raises reports whether the words before token i say that a rate went up from it.
@@ -474,8 +479,8 @@ func (p *parser) raised(i int) bool {
 }
 
 // less compares two quantities of one unit.
-func (p *parser) less(a, b quantity) bool {
-	return p.value(&a, a.hi).Cmp(p.value(&b, b.hi)) < 0
+func (p *parser) less(a, b *quantity) bool {
+	return p.value(a, a.hi).Cmp(p.value(b, b.hi)) < 0
 }
 
 // behindBetween reports whether a word for "between" stands shortly before token i.
@@ -516,7 +521,8 @@ func (p *parser) unitPaidFor(q *quantity, j int) int {
 	// a number word before the money is its amount ("for every one dollar")
 	if q.unit == uPercent {
 		// what a percentage is of needs no saying; a unit of time does
-		if of, end, ok := p.single(m); !weak && ok && of.unit == uMoney {
+		var of quantity
+		if end, ok := p.single(m, &of); !weak && ok && of.unit == uMoney {
 			for p.tok(end).is(mSpent) {
 				end++
 			}
@@ -531,9 +537,10 @@ func (p *parser) unitPaidFor(q *quantity, j int) int {
 		}
 		return j
 	}
-	if of, end, ok := p.single(m); ok && of.unit == uMoney && !of.negative {
+	var of quantity
+	if end, ok := p.single(m, &of); ok && of.unit == uMoney && !of.negative {
 		spent := p.tok(end).is(mSpent|mOrder) || p.tok(end).is(mNoise) && p.tok(end+1).is(mSpent|mOrder)
-		if q.unit == uMoney && (weak && !spent || p.less(of, *q) && of.currency == q.currency) {
+		if q.unit == uMoney && (weak && !spent || p.less(&of, q) && of.currency == q.currency) {
 			return j
 		}
 		q.per, q.perAmount = true, of.hi

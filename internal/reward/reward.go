@@ -54,8 +54,9 @@ func (l *Lexicon) Parse(text string, c Context) cashback.Reward {
 		return cashback.Reward{Raw: text, Kind: cashback.Unknown, Reason: whyLong, At: cashback.Span{Start: maxText, End: len(text)}}
 	}
 	p := l.parser(text, c)
-	defer l.release(p)
-	return l.parse(p)
+	r := l.parse(p)
+	l.release(p)
+	return r
 }
 
 func (l *Lexicon) parse(p *parser) cashback.Reward {
@@ -95,11 +96,9 @@ func (l *Lexicon) release(p *parser) {
 	if cap(p.plain.text) > most {
 		return
 	}
-	*p = parser{
-		none:  p.none,
-		plain: plain{text: p.plain.text[:0], at: p.plain.at[:0]},
-		toks:  p.toks[:0], qs: p.qs[:0],
-	}
+	p.raw, p.c = "", Context{}
+	p.plain.text, p.plain.at, p.toks, p.qs = p.plain.text[:0], p.plain.at[:0], p.toks[:0], p.qs[:0]
+	p.found = found{}
 	for i := range l.spare {
 		if l.spare[i].CompareAndSwap(nil, p) {
 			return
