@@ -365,9 +365,14 @@ func (p *parser) bounds(r *cashback.Reward) {
 
 // label is the raw text of the words that say what a tier is for.
 func (p *parser) label(q *quantity) string {
-	from, to := p.unknown(q.preStart, q.first, true)
+	from, to := p.unknown(q.preStart, q.first, true, 0)
 	if from < 0 {
-		from, to = p.unknown(q.last, q.sufEnd, false)
+		from, to = p.unknown(q.last, q.sufEnd, false, 0)
+	}
+	if from < 0 && len(p.qs) > 1 { // "monthly subscription" is of known words
+		if from, to = p.unknown(q.preStart, q.first, true, mUnit|mPurchase); from < 0 {
+			from, to = p.unknown(q.last, q.sufEnd, false, mUnit|mPurchase)
+		}
 	}
 	if from < 0 {
 		return ""
@@ -376,7 +381,7 @@ func (p *parser) label(q *quantity) string {
 	if from >= q.last {
 		a, b = q.last, q.sufEnd
 	}
-	const around = mNoise | mOrder | mWith | mWithout | mPurchase | mSpent | mAnd | mNew | mExisting | mNewBeside
+	const around = mUnit | mNoise | mOrder | mWith | mWithout | mPurchase | mSpent | mAnd | mNew | mExisting | mNewBeside
 	for from > a && p.toks[from-1].kind == tWord && p.toks[from-1].is(around) && !p.toks[from-1].is(mLeads) {
 		from--
 	}
@@ -408,8 +413,9 @@ func (p *parser) condition(q *quantity) string {
 	return p.raw[p.at(from):p.end(to-1)]
 }
 
-// unknown finds the row's first and last word that no table knows.
-func (p *parser) unknown(a, b int, last bool) (from, to int) {
+// unknown finds the first and last word of a row, the last or the first one between
+// two tokens, that no table knows or that has one of the meanings.
+func (p *parser) unknown(a, b int, last bool, or meaning) (from, to int) {
 	from, to = -1, -1
 	for i := a; i < b; i++ {
 		t := &p.toks[i]
@@ -422,7 +428,7 @@ func (p *parser) unknown(a, b int, last bool) (from, to int) {
 			}
 			continue
 		}
-		if t.kind == tWord && t.means == 0 {
+		if t.kind == tWord && (t.means == 0 || t.is(or)) {
 			if from < 0 {
 				from = i
 			}
