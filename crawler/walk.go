@@ -180,9 +180,6 @@ func (c *Crawler) begin(ctx context.Context, def *portal.Definition, o Options) 
 	for _, r := range def.Start() {
 		w.plan(r, nil, 0, 0, true)
 	}
-	for _, raw := range o.Seeds {
-		w.seed(raw)
-	}
 	return w, nil
 }
 
@@ -269,15 +266,14 @@ func (w *walker) weigh(key uint32, now listed) uint64 {
 // walk reads pages until there is nothing left to read, or a bound is met.
 func (w *walker) walk(ctx context.Context) error {
 	w.progress(false)
-	for len(w.lists) > 0 {
-		s := w.lists[0]
-		w.lists = w.lists[1:]
-		if stop, err := w.read(ctx, s); stop || err != nil {
-			return err
-		}
+	if stop, err := w.readLists(ctx); stop || err != nil || w.options.Probe {
+		return err
 	}
-	if w.options.Probe {
-		return nil
+	for _, raw := range w.options.Seeds { // that the lists haven't led to
+		w.seed(raw)
+	}
+	if stop, err := w.readLists(ctx); stop || err != nil {
+		return err
 	}
 	slices.SortStableFunc(w.details, func(a, b step) int {
 		if a.must != b.must {
@@ -298,15 +294,23 @@ func (w *walker) walk(ctx context.Context) error {
 			return err
 		}
 		// A merchant's page may lead to further pages of lists.
-		for len(w.lists) > 0 {
-			s := w.lists[0]
-			w.lists = w.lists[1:]
-			if stop, err := w.read(ctx, s); stop || err != nil {
-				return err
-			}
+		if stop, err := w.readLists(ctx); stop || err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// readLists reads the lists' pages that are planned, and those that they lead to.
+func (w *walker) readLists(ctx context.Context) (stop bool, err error) {
+	for len(w.lists) > 0 {
+		s := w.lists[0]
+		w.lists = w.lists[1:]
+		if stop, err := w.read(ctx, s); stop || err != nil {
+			return stop, err
+		}
+	}
+	return false, nil
 }
 
 // read takes one page: from the stage where it was read before the run was
@@ -455,6 +459,9 @@ func (w *walker) take(s step, r *reading) {
 	w.run.Pages++
 	if s.Kind != portal.KindPrepare {
 		w.run.Outcomes[r.Outcome]++
+	}
+	// A page that was asked for by itself says nothing about the definition's own.
+	if s.Kind != portal.KindPrepare && !(s.chain != nil && s.chain.seeded && r.Items == 0) {
 		w.stats = append(w.stats, cashback.PageStat{URL: r.URL, Rule: r.Rule, Outcome: r.Outcome, Items: r.Items, Filled: r.Filled})
 	}
 	for _, n := range r.Notes {

@@ -1126,8 +1126,8 @@ func TestMechanism18HTTPCacheAndReplay(t *testing.T) {
 				t.Errorf("%s: %d %v", url, resp.StatusCode, resp.Header)
 			}
 		}
-		if !replay.Has("https://www.exemple.test/a?x=1") || replay.Has("https://www.exemple.test/") || !replay.Hosts()["www.exemple.test"] {
-			t.Error("Has or Hosts is wrong")
+		if !replay.Has("https://www.exemple.test/a?x=1") || replay.Has("https://www.exemple.test/") || len(replay.URLs("www.exemple.test")) != 2 || len(replay.URLs()) != 2 || len(replay.URLs("exemple.test")) != 0 {
+			t.Error("Has or URLs is wrong")
 		}
 		for _, index := range []string{"", "{", `[{"url":"u","file":"../../etc/passwd","recorded_at":"2026-07-09"}]`, `[{"url":"u","file":"/etc/passwd","recorded_at":"2026-07-09"}]`, `[{"url":"u","file":"a.html","recorded_at":"yesterday"}]`} {
 			write("index.json", index)

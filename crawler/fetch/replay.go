@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,15 +76,18 @@ func recordedAt(s string) (time.Time, error) {
 	return t.UTC(), err
 }
 
-// Hosts are the hosts that have recorded pages.
-func (r *Replay) Hosts() map[string]bool {
-	hosts := make(map[string]bool)
-	for key := range r.pages {
-		if u, err := url.Parse(key); err == nil {
-			hosts[u.Host] = true
+// URLs are the recorded addresses on some hosts, in order; all without hosts. A host
+// is listed as a definition lists it.
+func (r *Replay) URLs(hosts ...string) []string {
+	var out []string
+	for key, p := range r.pages {
+		u, err := url.Parse(key)
+		if err == nil && (len(hosts) == 0 || slices.Contains(hosts, u.Host) || slices.Contains(hosts, "http://"+u.Host)) {
+			out = append(out, p.URL)
 		}
 	}
-	return hosts
+	slices.Sort(out)
+	return out
 }
 
 // Has reports whether a URL is recorded.
