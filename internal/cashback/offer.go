@@ -111,8 +111,8 @@ const (
 	OfferRemoved    ChangeKind = "offer_removed"
 	MerchantChanged ChangeKind = "merchant_changed"
 	PortalChanged   ChangeKind = "portal_changed"
-	// PortalChecked: a run was published; what it found unchanged is younger now,
-	// and the portal's health may have moved.
+	// PortalChecked: a run has ended; what it found unchanged is younger now, and the
+	// portal's health may have moved.
 	PortalChecked ChangeKind = "portal_checked"
 )
 

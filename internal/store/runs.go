@@ -83,7 +83,10 @@ func (s *Store) SaveRun(ctx context.Context, run cashback.Run) (err error) {
 		if err != nil {
 			return err
 		}
-		return t.saveRun(r.Number, &run)
+		if err := t.saveRun(r.Number, &run); err != nil {
+			return err
+		}
+		return t.change(changeRecord{Kind: cashback.PortalChecked, Portal: r.Number})
 	})
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ type Options struct {
 	Logger *slog.Logger
 	// Address is where this process serves; other processes show it.
 	Address string
-	// Limits bound what is kept; the zero value is Defaults.
+	// Limits bound what is kept; a field that is zero is Defaults'.
 	Limits Limits
 	// Existing refuses a folder without data instead of making one.
 	Existing bool
@@ -48,9 +49,9 @@ func (o Options) filled() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Limits == (Limits{}) {
-		o.Limits = Defaults()
-	}
+	l, d := &o.Limits, Defaults()
+	l.Changes, l.Runs = cmp.Or(l.Changes, d.Changes), cmp.Or(l.Runs, d.Runs)
+	l.CacheBytes, l.CacheAge, l.StageAge = cmp.Or(l.CacheBytes, d.CacheBytes), cmp.Or(l.CacheAge, d.CacheAge), cmp.Or(l.StageAge, d.StageAge)
 	if o.openFile == nil {
 		o.openFile = os.OpenFile
 	}
