@@ -314,7 +314,7 @@ func (p *parser) part(a, b *quantity, backward bool) {
 			}
 		}
 	}
-	if split < 0 && from < to && p.toks[from].is(mWasAfter) {
+	if split < 0 && from < to && p.toks[from].is(mWasAfter) && !p.toks[from].is(mWas) && a.unit == b.unit {
 		at(from+1, 0, linkNone)
 	}
 	if split < 0 {
@@ -580,7 +580,7 @@ func (p *parser) compares(q *quantity) bool {
 		}
 	}
 	for i := q.first - 1; i >= q.preStart && i >= q.first-2; i-- {
-		if p.toks[i].is(mMore) {
+		if p.toks[i].is(mMore) && !p.toks[i].is(mOver) {
 			return true
 		}
 	}

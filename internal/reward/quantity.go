@@ -547,8 +547,11 @@ func (p *parser) unitPaidFor(q *quantity, j int) int {
 		if q.unit != uMoney {
 			q.currency = of.currency
 		}
-		if q.unit == uTimes {
-			return j
+		if q.unit == uTimes { // "3x per $1"
+			q.unit, q.points = uPoints, "points"
+			if p.c.PointsCurrency != "" {
+				q.points = p.c.PointsCurrency
+			}
 		}
 		for n := 0; n < 2 && p.tok(end).is(mSpent|mNoise); n++ {
 			end++
