@@ -423,7 +423,8 @@ func (n *needle) each(q func(word string) query.Query) query.Query {
 // nearly asks for the same with typing errors: in short texts only whole names are
 // near, in longer ones also their beginnings.
 func (n *needle) nearly(edits int) query.Query {
-	text := cut(n.text, gram)
+	// Of a name that lacks letters here, the terms must reach as far as the text does.
+	text := cut(n.text, gram-edits)
 	if n.runes <= nearFrom {
 		return fuzzy(fieldName, text, edits)
 	}
@@ -435,7 +436,7 @@ func (n *needle) nearly(edits int) query.Query {
 		if utf8.RuneCountInString(w) <= nearFrom {
 			return term(fieldPrefix, w)
 		}
-		return fuzzy(fieldPrefix, w, 1)
+		return fuzzy(fieldPrefix, cut(w, gram-1), 1)
 	}))
 }
 

@@ -238,7 +238,7 @@ func ready(t testing.TB, x *Index, s Source) {
 // eventually waits for a condition that another goroutine brings about.
 func eventually(t testing.TB, is func() bool, what func() string) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !is(); {
+	for end := time.Now().Add(time.Minute); !is(); {
 		if time.Now().After(end) {
 			t.Fatal(what())
 		}

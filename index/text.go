@@ -193,7 +193,7 @@ const buildPrefix = "scorch-offline-build"
 func newBuilder(dir, work string, m mark) (b *builder, err error) {
 	defer guard(&err)
 	in, err := scorch.NewBuilder(map[string]any{
-		"path": dir, "buildPathPrefix": work, "batchSize": 4*batchSize,
+		"path": dir, "buildPathPrefix": work, "batchSize": 4 * batchSize,
 		// All segments at once: each pass writes everything again.
 		"mergeMax": 1000,
 		"internal": map[string][]byte{string(markKey): m.encode()},
