@@ -146,6 +146,9 @@ func TestMutationsProperty(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, seed))
 	var text []byte
 	for i := range n {
+		if i%10_000_000 == 0 && i > 0 {
+			t.Logf("%d texts so far", i)
+		}
 		if i%8 == 0 || len(text) > 400 {
 			text = append(text[:0], pool[rnd.IntN(len(pool))]...)
 		}

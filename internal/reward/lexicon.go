@@ -78,7 +78,6 @@ type regional struct {
 
 // language is what the reader knows of one language.
 type language struct {
-	code   string
 	region string // where a locale doesn't say
 	// blankGroups is set where a plain blank parts thousands.
 	blankGroups bool
@@ -236,7 +235,7 @@ type table struct {
 
 func (l *Lexicon) readTable(fsys fs.FS, file string, base *table) (*table, error) {
 	code := strings.TrimSuffix(path.Base(file), ".txt")
-	t := &table{lang: &language{code: code}, codes: []string{code}, entries: map[string]*entry{}, inner: map[string]*entry{}, own: map[string]bool{}, ownInner: map[string]bool{}}
+	t := &table{lang: &language{}, codes: []string{code}, entries: map[string]*entry{}, inner: map[string]*entry{}, own: map[string]bool{}, ownInner: map[string]bool{}}
 	if base != nil {
 		for k, e := range base.entries {
 			t.entries[k] = e

@@ -52,7 +52,6 @@ const (
 	mWithout
 	mWith
 	mNoise
-	mLead
 	mHole
 	mApp
 	mStore

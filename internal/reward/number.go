@@ -2,7 +2,6 @@ package reward
 
 import (
 	"math"
-	"strings"
 
 	"github.com/govalues/decimal"
 )
@@ -175,7 +174,7 @@ func (n *number) resolve(marks []byte, lens []int, first int, zero bool) bool {
 	return len(groups) == 0 || first > 0 && first <= 3
 }
 
-// tail reads what may follow the digits: "½", "万", "k".
+// tail reads a fraction sign behind the digits: "2½".
 func (n *number) tail(text []byte, k int) int {
 	at := k
 	for at < len(text) && at < k+2 && (text[at] == ' ' || text[at] == bHardGap) {
@@ -185,47 +184,23 @@ func (n *number) tail(text []byte, k int) int {
 		n.coef, n.scale = n.coef*100+half, 2
 		return at + 2
 	}
-	if k < len(text) && text[k] == 'k' && (k+1 == len(text) || !isDigit(text[k+1]) && !isWordRune(rune(text[k+1])) && text[k+1] < 0x80) {
-		if n.third {
-			n.third, n.scale = false, 3
-		}
-		return n.times(1000, k+1, k)
-	}
-	for _, m := range myriads {
-		if strings.HasPrefix(string(text[k:min(len(text), k+3)]), m.sign) {
-			end := n.times(m.by, k+len(m.sign), k)
-			if n.scale == 0 {
-				// "1万5000"
-				var low number
-				if count := low.digits(text, end); count > 0 && low.coef < m.by {
-					n.coef += low.coef
-					end += count
-				}
-			}
-			return end
-		}
-	}
 	return k
 }
 
-var myriads = []struct {
-	sign string
-	by   uint64
-}{{"万", 10_000}, {"萬", 10_000}, {"千", 1000}}
-
-// times multiplies and returns end, or back when the product can't be counted.
-func (n *number) times(by uint64, end, back int) int {
+// times multiplies by thousands or more ("1万", "2.5 Lakh").
+func (n *number) times(by uint64) {
+	if n.third {
+		n.third, n.scale = false, 3
+	}
 	if n.coef > math.MaxUint64/by/10 {
 		n.huge = true
-		return back
+		return
 	}
 	n.coef *= by
 	for n.scale > 0 && n.coef%10 == 0 {
 		n.coef /= 10
 		n.scale--
 	}
-	n.third = false
-	return end
 }
 
 // fractionAt returns the hundredths of a fraction sign, 0 where there is none.

@@ -39,6 +39,7 @@ type quantity struct {
 	orMore      bool
 	hole        bool
 	spelt       bool // a number in words
+	multiple    uint64
 	struck      bool
 	inside      uint8
 	per         bool
@@ -200,8 +201,13 @@ func (p *parser) single(i int, q *quantity) (next int, ok bool) {
 		j++
 		if m := p.tok(j); m.is(mMultiple) {
 			by, _, _ := m.entry.value.Int64(0)
-			q.hi.times(uint64(max(by, 1)), 0, 0)
+			q.multiple = uint64(max(by, 1))
+			q.hi.times(q.multiple)
 			j++
+			if low := p.tok(j); low.kind == tNum && !low.spaced && q.hi.scale == 0 && low.num.scale == 0 && low.num.coef < q.multiple {
+				q.hi.coef += low.num.coef // "1万5000"
+				j++
+			}
 		}
 	case t.kind == tHole:
 		q.hole = true
@@ -442,6 +448,9 @@ func (p *parser) ranged(i int, q *quantity) (next int, ok bool) {
 			return next, true // "above Rs.400 - Rs 150": a label and its rate
 		}
 	case q.unit == uNone && hi.unit.paid():
+		if hi.multiple > 1 && q.multiple == 0 {
+			q.hi.times(hi.multiple) // "1〜2万円"
+		}
 		if hi.unit == uMoney && hi.money.scale > 0 {
 			q.hi = q.hi.hundredths(hi.money.scale)
 		}

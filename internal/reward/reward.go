@@ -5,6 +5,21 @@
 // one, digit for digit; a discount never becomes a rate, and a text that can't
 // be read is Unknown with the reason and the place, never zero. The package is
 // pure: no I/O, no clock, no state.
+//
+// A text is read in five steps, each linear in its length:
+//
+//   - normalise (text.go, markup.go): one spelling for letters, blanks, dashes, tags
+//     and entities, with the way back to the raw text's bytes;
+//   - tokens (token.go, number.go): numbers, signs, and the phrases of the language's
+//     table (lexicon.go, words/*.txt) with their meanings (meaning.go);
+//   - quantities (quantity.go): numbers with their units, ranges, what points are
+//     paid for;
+//   - parts and roles (parts.go, roles.go): which words speak of which quantity, and
+//     so whether it is a rate, a previous one, a cap, a basket's amount, a discount;
+//   - tiers (build.go): alternatives, sums, their bounds and labels, or the reason
+//     why there are none.
+//
+// No word of any language stands in the code; docs/rewards.md explains the tables.
 package reward
 
 import (
