@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -40,6 +41,19 @@ type world struct {
 	// terminal says that stderr is a terminal: a progress bar is drawn there, and
 	// lines are printed elsewhere.
 	terminal bool
+	// logger is for what an operator may want to know; logTo says where it writes.
+	logger *slog.Logger
+}
+
+// logTo sends what is logged from a level on to out: as text where a person sits
+// there, as JSON elsewhere.
+func (w *world) logTo(out io.Writer, level slog.Level) {
+	o := &slog.HandlerOptions{Level: level}
+	if w.terminal {
+		w.logger = slog.New(slog.NewTextHandler(out, o))
+	} else {
+		w.logger = slog.New(slog.NewJSONHandler(out, o))
+	}
 }
 
 // cli is the command line. Each verb's struct lives in the file of its name.
@@ -49,6 +63,9 @@ type cli struct {
 	Portals   portalsCmd   `cmd:"" help:"Check and try portal definitions."`
 	Merchants merchantsCmd `cmd:"" help:"Which entries are the same shop."`
 	Check     checkCmd     `cmd:"" help:"Look whether the data folder is whole, while no process has it open."`
+	Demo      demoCmd      `cmd:"" help:"Start demo portals on this machine, crawl them, and serve."`
+	Serve     serveCmd     `cmd:"" help:"Serve web, API, scheduler and crawler."`
+	Crawl     crawlCmd     `cmd:"" help:"Crawl now, and print what came of it."`
 	Rank      rankCmd      `cmd:"" help:"Which portal leaves the most money in your hands."`
 }
 

@@ -3,19 +3,46 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/rank"
+	"github.com/cagnotte/cagnotte/web/view"
 )
 
 type rankCmd struct {
-	Case string `help:"A case as JSON (RANKING.md), or - for stdin; the answer is JSON too. Needs no data folder." placeholder:"FILE" required:""`
+	siteFlags
+	Shop     string `arg:"" optional:"" help:"A shop's name, or a link of it."`
+	Case     string `help:"A case as JSON (RANKING.md), or - for stdin; the answer is JSON too. Needs no data folder." placeholder:"FILE"`
+	Amount   string `help:"What is paid, VAT included." placeholder:"120"`
+	Currency string `help:"Currency of the amount; the shop's country's unless given." placeholder:"EUR"`
+	Customer string `help:"Whether you have bought there before: new or existing." placeholder:"new"`
+	Channel  string `help:"online, in_store or app." placeholder:"online"`
+	Category string `help:"The basket's category as the portals name it; - for none of them."`
+	AsOf     string `help:"Look at the data as of that day." placeholder:"DATE"`
+	JSON     bool   `name:"json" help:"Print the API's answer."`
 }
 
-// Run prints the answer of a case in the form of its "expect".
+// Run ranks a shop's portals, or prints the answer of a case in the form of its
+// "expect".
 func (r rankCmd) Run(w *world) error {
+	switch {
+	case r.Case != "" && r.Shop != "":
+		return cashback.Errorf(cashback.Invalid, "name a shop or a --case, not both")
+	case r.Case != "":
+		return r.rankCase(w)
+	case r.Shop != "":
+		return r.rankShop(w)
+	}
+	return cashback.Errorf(cashback.Invalid, "name a shop, as in: cagnotte rank Fnac --amount 120")
+}
+
+func (r rankCmd) rankCase(w *world) error {
 	data, err := readCase(w, r.Case)
 	if err != nil {
 		return err
@@ -59,4 +86,83 @@ func unreadable(name string, err error) error {
 		err = path.Err
 	}
 	return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: name}, "the case can't be read: %w", err)
+}
+
+// rankShop asks for a shop's ranking as the API gives it.
+func (r rankCmd) rankShop(w *world) (err error) {
+	asOf, err := parseAsOf(r.AsOf)
+	if err != nil {
+		return err
+	}
+	a, closing, err := askers(w, r.siteFlags, asOf)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closing()) }()
+	var found view.List[view.Merchant]
+	if err := a.get(w.ctx, "search", url.Values{"q": {r.Shop}, "country": {r.Country}, "limit": {"5"}}, &found); err != nil {
+		return err
+	}
+	if len(found.Items) == 0 {
+		return cashback.Errorf(cashback.NotFound, "no shop is called %q in %s", r.Shop, r.Country)
+	}
+	shop := found.Items[0]
+	query := url.Values{}
+	for name, value := range map[string]string{"amount": r.Amount, "currency": r.Currency, "customer": r.Customer, "channel": r.Channel, "category": r.Category} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	path := fmt.Sprintf("merchants/%d/ranking", shop.ID)
+	if r.JSON {
+		var raw json.RawMessage
+		if err := a.get(w.ctx, path, query, &raw); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(w.stdout, "%s\n", raw)
+		return err
+	}
+	var answer view.Ranking
+	if err := a.get(w.ctx, path, query, &answer); err != nil {
+		return err
+	}
+	return printRanking(w.stdout, &answer)
+}
+
+// printRanking prints a row a portal with its eight steps, then who isn't ranked.
+func printRanking(out io.Writer, r *view.Ranking) error {
+	fmt.Fprintf(out, "%s (%s), %s, as of %s\n\n", r.Merchant.Name, r.Merchant.Country, r.Purchase.Amount, r.Now)
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	steps := []string{"headline", "conditions", "vat", "cap", "settlement", "chance", "wait", "unlock"}
+	fmt.Fprintf(t, "PORTAL\tVALUE\tPOSSIBLE\tDAYS\tMETHOD\t%s\tSTATED\tREAD\t\n", strings.ToUpper(strings.Join(steps, "\t")))
+	for _, row := range r.Ranked {
+		value := r.Money(row.Value).String()
+		if row.Estimate {
+			value = "~" + value
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t", row.Portal, value, r.Money(row.Possible).Decimal(), row.Days, row.Method)
+		for _, name := range steps {
+			for _, s := range row.Steps {
+				if s.Step == name {
+					fmt.Fprintf(t, "%s\t", r.Money(s.Amount).Decimal())
+				}
+			}
+		}
+		fmt.Fprintf(t, "%s\t%s\t\n", row.Receipt.RawText, row.Receipt.ReadAt.Format("2006-01-02 15:04"))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, u := range r.Unreachable {
+		fmt.Fprintf(out, "%s: below the threshold, %s missing (%s)\n", u.Portal, r.Money(u.ShortBy), u.Method)
+	}
+	for reason, ids := range map[string][]string{"no value known": r.Unvalued, "stale": r.Stale, "hidden": r.Hidden} {
+		if len(ids) > 0 {
+			fmt.Fprintf(out, "%s: %s\n", reason, strings.Join(ids, ", "))
+		}
+	}
+	for _, l := range r.Other {
+		fmt.Fprintf(out, "%s: not ranked (%s)\n", l.Portal, l.Reason)
+	}
+	return nil
 }

@@ -9,15 +9,19 @@ type versionCmd struct{}
 
 // Run prints the module version and the commit that the binary was built from.
 func (versionCmd) Run(w *world) error {
-	version, revision := "(devel)", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				revision = " " + s.Value
-			}
+	_, err := fmt.Fprintf(w.stdout, "cagnotte %s\n", version())
+	return err
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(devel)"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return info.Main.Version + " " + s.Value
 		}
 	}
-	_, err := fmt.Fprintf(w.stdout, "cagnotte %s%s\n", version, revision)
-	return err
+	return info.Main.Version
 }

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/store"
+)
+
+// asker answers API paths: from the server that holds the data folder, or, where
+// none does, from a handler in this process. So a verb and a page never differ.
+type asker struct {
+	base   string // of the running server; empty for the handler
+	client http.Client
+	local  http.Handler
+}
+
+// maxAnswer bounds an API answer that a verb reads.
+const maxAnswer = 32 << 20
+
+// askers opens an asker on a data folder; asOf, where set, needs the folder itself.
+func askers(w *world, c siteFlags, asOf time.Time) (_ *asker, closing func() error, err error) {
+	w.logTo(w.stderr, slog.LevelWarn)
+	if holder, held, err := store.Holder(c.Data); err == nil && held && holder.Address != "" && asOf.IsZero() {
+		return &asker{base: "http://" + holder.Address, client: http.Client{Timeout: 10 * time.Second}}, func() error { return nil }, nil
+	}
+	h, err := openHouse(w.ctx, w, c.Data, houseOptions{existing: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := h.site(w, c, asOf)
+	if err != nil {
+		return nil, nil, errors.Join(err, h.Close())
+	}
+	ctx, cancel := context.WithCancel(w.ctx)
+	followed := make(chan error, 1)
+	go func() { followed <- s.index.Run(ctx) }()
+	closing = func() error {
+		cancel()
+		return errors.Join(<-followed, s.index.Close(), h.Close())
+	}
+	if err := s.waitReady(w.ctx); err != nil {
+		return nil, nil, errors.Join(err, closing())
+	}
+	return &asker{local: s.web.Handler()}, closing, nil
+}
+
+// get asks for a path below /api/v1 and reads its answer into out. What the API
+// refuses comes back as an error of the same kind and sentence.
+func (a *asker) get(ctx context.Context, path string, query url.Values, out any) error {
+	target := "/api/v1/" + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+target, nil)
+	if err != nil {
+		return err
+	}
+	status, body, err := a.send(req)
+	if err != nil {
+		return err
+	}
+	if status != http.StatusOK {
+		var p struct{ Detail, Title string }
+		if err := json.Unmarshal(body, &p); err != nil {
+			return fmt.Errorf("ask for %s: status %d", path, status)
+		}
+		kind := cashback.Internal
+		switch {
+		case status == http.StatusNotFound:
+			kind = cashback.NotFound
+		case status < 500:
+			kind = cashback.Invalid
+		}
+		return cashback.Errorf(kind, "%s", p.Detail)
+	}
+	return json.Unmarshal(body, out)
+}
+
+func (a *asker) send(req *http.Request) (int, []byte, error) {
+	if a.local != nil {
+		req.Host, req.RemoteAddr = "localhost", "127.0.0.1:0"
+		r := &kept{header: http.Header{}, status: http.StatusOK}
+		a.local.ServeHTTP(r, req)
+		return r.status, r.body.Bytes(), nil
+	}
+	resp, err := a.client.Do(req)
+	if err != nil {
+		return 0, nil, cashback.Errorf(cashback.Unavailable, "the server that holds the data folder doesn't answer: %w", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	return resp.StatusCode, body, err
+}
+
+// kept is an answer in memory.
+type kept struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (k *kept) Header() http.Header         { return k.header }
+func (k *kept) WriteHeader(status int)      { k.status = status }
+func (k *kept) Write(b []byte) (int, error) { return k.body.Write(b) }

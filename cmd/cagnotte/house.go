@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cagnotte/cagnotte/crawler"
+	"github.com/cagnotte/cagnotte/crawler/definitions"
+	"github.com/cagnotte/cagnotte/crawler/portal"
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/merchant"
+	"github.com/cagnotte/cagnotte/internal/schedule"
+	"github.com/cagnotte/cagnotte/internal/store"
+)
+
+// dataFlag is the one data folder that a verb works on.
+type dataFlag struct {
+	Data string `help:"The data folder." default:"./cagnotte-data" placeholder:"DIR" env:"CAGNOTTE_DATA"`
+}
+
+// house is an open data folder with what lives on it. One process owns it at a
+// time (DESIGN.md, "Decisions already made").
+type house struct {
+	dir    string
+	logger *slog.Logger
+	now    func() time.Time
+	store  *store.Store
+	// merchants changes only under its lock, together with the store.
+	merchants     *merchant.Catalogue
+	merchantsLock sync.Mutex
+	definitions   []*portal.Definition
+}
+
+type houseOptions struct {
+	address  string
+	existing bool // refuse a folder without data instead of making one
+	// definitions stand in the place of the shipped ones, where there are any.
+	definitions []*portal.Definition
+}
+
+// openHouse opens the data folder, enters the definitions' portals and rebuilds
+// the catalogue of merchants. Whoever opens it closes it.
+func openHouse(ctx context.Context, w *world, dir string, o houseOptions) (_ *house, err error) {
+	h := &house{dir: dir, logger: w.logger, now: w.now, definitions: o.definitions}
+	if h.definitions == nil {
+		if h.definitions, err = definitions.All(); err != nil {
+			return nil, err
+		}
+	}
+	h.store, err = store.Open(ctx, dir, store.Options{Now: w.now, Logger: w.logger, Address: o.address, Existing: o.existing})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = h.store.Close() // the first error is the one to tell
+		}
+	}()
+	portals := make([]cashback.Portal, len(h.definitions))
+	for i, d := range h.definitions {
+		portals[i] = d.Portal()
+	}
+	if err := h.store.SavePortals(ctx, portals); err != nil {
+		return nil, err
+	}
+	rules, err := merchant.NewRules(merchant.Options{})
+	if err != nil {
+		return nil, err
+	}
+	h.merchants = merchant.New(rules)
+	state, err := h.store.MerchantState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := h.merchants.Restore(state)
+	if err != nil {
+		return nil, err
+	}
+	// What this build's rules see otherwise than what was stored.
+	if err := h.store.SavePlan(ctx, plan); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *house) Close() error { return h.store.Close() }
+
+// definition finds a portal's definition by its id.
+func (h *house) definition(id string) (*portal.Definition, error) {
+	for _, d := range h.definitions {
+		if d.ID() == id {
+			return d, nil
+		}
+	}
+	known := make([]string, len(h.definitions))
+	for i, d := range h.definitions {
+		known[i] = d.ID()
+	}
+	slices.Sort(known)
+	return nil, cashback.Errorf(cashback.NotFound, "there is no portal %q: known are %s", id, strings.Join(known, ", "))
+}
+
+// operator reads everything, whoever may see it.
+func (h *house) operator() *store.Reader { return h.store.As(store.Operator) }
+
+func (h *house) indexDir() string { return filepath.Join(h.dir, "index") }
+
+// crawler makes a crawler whose requests begin at opener.
+func (h *house) crawler(opener crawler.Opener) (*crawler.Crawler, error) {
+	return crawler.New(crawler.Config{
+		Opener: opener, Stages: stages{h.store}, Publisher: publisher{h.store},
+		Catalogue: h.merchants, Merchants: &h.merchantsLock, Specimens: pages{h.store}, Now: h.now, Logger: h.logger,
+	})
+}
+
+// plan enters a job for every portal, by its definition's plan unless the operator
+// has made another.
+func (h *house) plan(ctx context.Context) error {
+	for _, d := range h.definitions {
+		p := schedule.Plan(d.Plan())
+		if p == (schedule.Plan{}) {
+			continue
+		}
+		if err := p.Validate(); err != nil {
+			return fmt.Errorf("schedule of portal %s: %w", d.ID(), err)
+		}
+		_, err := h.store.UpdateJob(ctx, d.ID(), func(j schedule.Job) (schedule.Job, error) {
+			j.Site = siteOf(d)
+			if j.Own || j.Plan == p {
+				return j, nil
+			}
+			j.Plan = p
+			j.Next = p.Next(d.ID(), j.LastStart)
+			return j, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newRun names a run: unique in this folder, and sorting by time.
+func newRun(portal string, at time.Time) string {
+	return at.UTC().Format("20060102T150405.000") + "-" + portal
+}

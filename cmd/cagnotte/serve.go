@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cagnotte/cagnotte/crawler"
+	"github.com/cagnotte/cagnotte/index"
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/schedule"
+	"github.com/cagnotte/cagnotte/web"
+)
+
+// siteFlags are what the site is served with.
+type siteFlags struct {
+	dataFlag
+	Addr    string   `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"HOST:PORT" env:"CAGNOTTE_ADDR"`
+	Country string   `help:"Whose shops are searched unless the address says otherwise." default:"FR" env:"CAGNOTTE_COUNTRY"`
+	Host    []string `help:"Names that the site answers to beside localhost." placeholder:"NAME" env:"CAGNOTTE_HOSTS"`
+}
+
+type serveCmd struct {
+	siteFlags
+	contactFlag
+	NoCrawl bool   `help:"Leave the crawler and its schedule out."`
+	AsOf    string `help:"Look at the data as of that day (YYYY-MM-DD)." placeholder:"DATE"`
+}
+
+// Run serves web, API, scheduler and crawler in one process.
+func (c serveCmd) Run(w *world) (err error) {
+	w.logTo(w.stderr, slog.LevelInfo)
+	asOf, err := parseAsOf(c.AsOf)
+	if err != nil {
+		return err
+	}
+	listener, err := listen(w.ctx, c.Addr)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	h, err := openHouse(w.ctx, w, c.Data, houseOptions{address: listener.Addr().String()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.Close()) }()
+	s, err := h.site(w, c.siteFlags, asOf)
+	if err != nil {
+		return err
+	}
+	var services []service
+	if !c.NoCrawl {
+		transport, err := h.transport(c.Contact, nil)
+		if err != nil {
+			return err
+		}
+		defer transport.Close()
+		runner, err := h.runner(w.ctx, transport)
+		if err != nil {
+			return err
+		}
+		services = append(services, runner.Run)
+	}
+	return h.serve(w, s, listener, services...)
+}
+
+// parseAsOf reads the day that answers are about; the zero time is the present.
+func parseAsOf(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	d, err := cashback.ParseDate(s)
+	return d.Time(), err
+}
+
+// listen takes the address before anything else is done: an address in use is a
+// fault of the start.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, cashback.Errorf(cashback.Invalid, "can't serve on %s: %w", addr, err)
+	}
+	return l, nil
+}
+
+// service works until its context ends.
+type service func(context.Context) error
+
+// site is what is served: the index beside the web.
+type site struct {
+	index *index.Index
+	web   *web.Server
+}
+
+// waitReady returns when the index has all that the store holds.
+func (s *site) waitReady(ctx context.Context) error {
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for !s.index.Ready().Ready {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-look.C:
+		}
+	}
+	return nil
+}
+
+func (h *house) site(w *world, c siteFlags, asOf time.Time) (*site, error) {
+	x, err := index.Open(w.ctx, h.indexDir(), source{h.store}, index.Options{Logger: h.logger, Now: h.now})
+	if err != nil {
+		return nil, err
+	}
+	s, err := web.New(web.Config{
+		Store: h.store, Index: x, Now: h.now, AsOf: asOf, Logger: h.logger, Random: rand.Reader,
+		Version: version(), DefaultCountry: cashback.Country(c.Country), Hosts: c.Host,
+	})
+	if err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
+	return &site{x, s}, nil
+}
+
+// runner schedules the portals' crawls.
+func (h *house) runner(ctx context.Context, opener crawler.Opener) (*schedule.Runner, error) {
+	cr, err := h.crawler(opener)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.plan(ctx); err != nil {
+		return nil, err
+	}
+	return &schedule.Runner{
+		Store: h.store, Limits: schedule.Defaults(), Owner: owner(h.now()), NewRun: newRun, Now: h.now, Logger: h.logger, Tick: time.Second,
+		Crawl: func(ctx context.Context, portal, run string) schedule.Result {
+			d, err := h.definition(portal)
+			if err != nil {
+				return schedule.Result{Err: err.Error()}
+			}
+			p, err := h.operator().Portal(ctx, portal)
+			if err != nil {
+				return schedule.Result{Err: err.Error()}
+			}
+			if p.Publication == cashback.Off {
+				return schedule.Result{Cancelled: true} // taken down since it was planned
+			}
+			// A broken portal is looked at by its lists' first pages alone.
+			r, err := cr.Run(ctx, d, crawler.Options{Run: run, Probe: p.Health.State == cashback.Broken})
+			if err != nil {
+				return schedule.Result{Err: err.Error()}
+			}
+			return r.Result()
+		},
+	}, nil
+}
+
+// owner names this process among the leases.
+func owner(now time.Time) string {
+	return fmt.Sprintf("%d@%s", os.Getpid(), now.UTC().Format(time.RFC3339))
+}
+
+// drain is how long requests under way may take when the process is asked to stop.
+const drain = 4 * time.Second
+
+// serve works until the world's context ends: the site, the index that follows the
+// store, and other services. It stops taking requests first, and closes the index
+// last. A store that can't be written ends it at once: the next start reads what is
+// really there.
+func (h *house) serve(w *world, s *site, listener net.Listener, services ...service) error {
+	g, ctx := errgroup.WithContext(w.ctx)
+	server := s.web.HTTP()
+	server.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
+	g.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		defer cancel()
+		if err := server.Shutdown(stop); err != nil {
+			return server.Close()
+		}
+		return nil
+	})
+	g.Go(func() error { return s.index.Run(ctx) })
+	for _, run := range services {
+		g.Go(func() error { return run(ctx) })
+	}
+	g.Go(func() error {
+		select {
+		case <-h.store.Failed():
+			return h.store.Err()
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	h.logger.Info("serving", "address", "http://"+listener.Addr().String(), "data", h.dir)
+	err := g.Wait()
+	return errors.Join(err, s.index.Close())
+}
