@@ -11,6 +11,9 @@ ADDR  ?= 127.0.0.1:8080
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
+run: build ## start the demo: portals on this machine, crawled, ranked and served (ADDR=, DATA=)
+	$(BIN) demo --data $(DATA) --addr $(ADDR)
+
 build: ## build the one binary into bin/
 	$(GO) build -trimpath -o $(BIN) ./cmd/cagnotte
 
