@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -32,8 +33,20 @@ type visit struct {
 	route  *Route
 	locale *locale.Locale
 	now    time.Time // the moment that the answer is about
-	state  state     // what the stored truth was when the request came
+	state  *state    // what the stored truth was when the request came
 	status int
+}
+
+// language is the visit's language: that of the address, or what the browser asks
+// for.
+func (s *Server) language(v *visit) *locale.Locale {
+	if v.locale == nil {
+		lang, _, _ := strings.Cut(strings.TrimPrefix(v.req.URL.Path, "/"), "/")
+		if v.locale = s.locales.Get(lang); v.locale == nil {
+			v.locale = s.locales.Negotiate(v.req.Header.Get("Accept-Language"))
+		}
+	}
+	return v.locale
 }
 
 // param is a part of the path.
@@ -45,6 +58,7 @@ type reply struct {
 	kind   string
 	body   []byte
 	header map[string]string
+	length []string // the body's, as net/http keeps it; nil is counted when it is sent
 }
 
 const (
@@ -53,6 +67,22 @@ const (
 	kindText    = "text/plain; charset=utf-8"
 	kindProblem = "application/problem+json"
 )
+
+// The kinds of every page and every answer of the API, as net/http keeps them.
+var (
+	typeHTML = []string{kindHTML}
+	typeJSON = []string{kindJSON}
+)
+
+func typeHeader(kind string) []string {
+	switch kind {
+	case kindHTML:
+		return typeHTML
+	case kindJSON:
+		return typeJSON
+	}
+	return []string{kind}
+}
 
 func html(ctx context.Context, c templ.Component) (*reply, error) {
 	var b bytes.Buffer
@@ -85,11 +115,7 @@ func (s *Server) serve(route Route) http.HandlerFunc {
 		v := visitOf(r)
 		v.route = &route
 		v.ctx, v.req = r.Context(), r // chi has added the path's parameters
-		if lang := v.param("lang"); lang != "" {
-			if l := s.locales.Get(lang); l != nil {
-				v.locale = l
-			}
-		}
+		s.language(v)
 		if err := s.admit(w, v); err != nil {
 			s.fail(w, v, err)
 			return
@@ -123,7 +149,9 @@ func (s *Server) admit(w http.ResponseWriter, v *visit) error {
 	if r.ContentLength > route.Body || r.ContentLength < 0 && route.Body == 0 {
 		return fault{http.StatusRequestEntityTooLarge, "error.too_large", nil}
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, route.Body)
+	if r.ContentLength != 0 {
+		r.Body = http.MaxBytesReader(w, r.Body, route.Body)
+	}
 	return nil
 }
 
@@ -144,12 +172,16 @@ func (s *Server) send(w http.ResponseWriter, v *visit, rep *reply) {
 	for k, val := range rep.header {
 		h.Set(k, val)
 	}
-	if v.route != nil && h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", v.route.Cache.header())
+	if v.route != nil && h["Cache-Control"] == nil {
+		h["Cache-Control"] = v.route.Cache.header()
 	}
 	if rep.kind != "" && rep.status != http.StatusNotModified {
-		h.Set("Content-Type", rep.kind)
-		h.Set("Content-Length", strconv.Itoa(len(rep.body)))
+		h["Content-Type"] = typeHeader(rep.kind)
+		if rep.length != nil {
+			h["Content-Length"] = rep.length
+		} else {
+			h["Content-Length"] = []string{strconv.Itoa(len(rep.body))}
+		}
 	}
 	v.status = rep.status
 	if v.status == 0 {
@@ -235,7 +267,7 @@ func problemOf(err error, l *locale.Locale, id string) problem {
 // fail answers with the error page, or with problem+json where the route is the
 // API's. The details of an internal error go to the log only.
 func (s *Server) fail(w http.ResponseWriter, v *visit, err error) {
-	l := v.locale
+	l := s.language(v)
 	api := isAPI(v.req.URL.Path)
 	if api {
 		l = s.locales.All()[0] // the API speaks English, whoever asks
@@ -264,7 +296,7 @@ func (s *Server) fail(w http.ResponseWriter, v *visit, err error) {
 		rep = text(p.Title)
 	}
 	rep.status = p.Status
-	w.Header().Set("Cache-Control", NoStore.header())
+	w.Header()["Cache-Control"] = NoStore.header()
 	s.send(w, v, rep)
 }
 

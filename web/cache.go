@@ -14,19 +14,29 @@ import (
 
 // state is what the answers of one moment follow from: the change number of the
 // stored truth, the one up to which the index follows it, and the day that the
-// ranking counts from.
+// ranking counts from. Its ETag stands on every answer that follows from it.
 type state struct {
 	change, applied uint64
 	day             cashback.Date
 	etag            string
+	header          []string // the ETag as net/http keeps it
 }
 
-// stateNow is the state at a moment.
-func (s *Server) stateNow(now time.Time) state {
-	st := state{change: s.truth.LastChange(), applied: s.Index.Applied(), day: cashback.DateOf(now)}
-	st.etag = `"` + strconv.FormatUint(st.change, 36) + "-" + strconv.FormatUint(st.applied, 36) + "-" + strconv.FormatInt(int64(st.day), 36) + "-" + s.build + `"`
+// stateNow is the state at a moment; while nothing changes it is the same one.
+func (s *Server) stateNow(now time.Time) *state {
+	change, applied, day := s.truth.LastChange(), s.Index.Applied(), cashback.DateOf(now)
+	if st := s.present.Load(); st != nil && st.change == change && st.applied == applied && st.day == day {
+		return st
+	}
+	st := &state{change: change, applied: applied, day: day}
+	st.etag = `"` + strconv.FormatUint(change, 36) + "-" + strconv.FormatUint(applied, 36) + "-" + strconv.FormatInt(int64(day), 36) + "-" + s.build + `"`
+	st.header = []string{st.etag}
+	s.present.Store(st)
 	return st
 }
+
+// same reports that two states answer alike.
+func (st *state) same(other *state) bool { return st == other || other != nil && st.etag == other.etag }
 
 // maxAnswers is the memory that encoded answers may take.
 const maxAnswers = 32 << 20
@@ -41,13 +51,15 @@ type answers struct {
 	mu    sync.Mutex
 	most  int
 	size  int
-	state state
+	state *state
 	byKey map[string]*list.Element
 	order *list.List // of *kept, most recent first
 }
 
+// kept is an answer with the route whose rules hold for it.
 type kept struct {
 	key   string
+	route *Route
 	reply *reply
 }
 
@@ -55,10 +67,10 @@ func newAnswers(most int) *answers {
 	return &answers{most: most, byKey: map[string]*list.Element{}, order: list.New()}
 }
 
-func (a *answers) get(st state, key string) *reply {
+func (a *answers) get(st *state, key string) *kept {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.state != st {
+	if !st.same(a.state) {
 		return nil
 	}
 	e := a.byKey[key]
@@ -66,75 +78,102 @@ func (a *answers) get(st state, key string) *reply {
 		return nil
 	}
 	a.order.MoveToFront(e)
-	return e.Value.(*kept).reply
+	return e.Value.(*kept)
 }
 
-func (a *answers) put(st state, key string, r *reply) {
+func (a *answers) put(st *state, k *kept) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.state != st {
-		if st.change < a.state.change || st.applied < a.state.applied {
+	if !st.same(a.state) {
+		if a.state != nil && (st.change < a.state.change || st.applied < a.state.applied) {
 			return // made from what is past
 		}
 		a.state, a.size = st, 0
 		clear(a.byKey)
 		a.order.Init()
 	}
-	if a.byKey[key] != nil || a.cost(key, r) > a.most/8 {
+	if a.byKey[k.key] != nil || k.cost() > a.most/8 {
 		return
 	}
-	a.byKey[key] = a.order.PushFront(&kept{key, r})
-	a.size += a.cost(key, r)
+	a.byKey[k.key] = a.order.PushFront(k)
+	a.size += k.cost()
 	for a.size > a.most {
-		last := a.order.Back()
-		k := a.order.Remove(last).(*kept)
-		delete(a.byKey, k.key)
-		a.size -= a.cost(k.key, k.reply)
+		last := a.order.Remove(a.order.Back()).(*kept)
+		delete(a.byKey, last.key)
+		a.size -= last.cost()
 	}
 }
 
 // cost counts an entry with what the maps and lists take beside it.
-func (a *answers) cost(key string, r *reply) int { return 2*len(key) + len(r.body) + 400 }
+func (k *kept) cost() int { return 2*len(k.key) + len(k.reply.body) + 400 }
 
-// serveCached answers from the kept answers, or has the answer made once for all
-// who are asking for it now.
-func (s *Server) serveCached(w http.ResponseWriter, v *visit) {
-	h := w.Header()
+// known answers what was answered before and hasn't changed since, before anything
+// else of the request is looked at: its route's rules hold all the same.
+func (s *Server) known(w http.ResponseWriter, v *visit) bool {
+	if v.req.Method != http.MethodGet && v.req.Method != http.MethodHead {
+		return false
+	}
+	k := s.answers.get(v.state, v.req.RequestURI)
+	if k == nil {
+		return false
+	}
+	v.route = k.route
+	if err := s.admit(w, v); err != nil {
+		s.fail(w, v, err)
+		return true
+	}
+	w.Header()["Etag"] = v.state.header
 	if notModified(v.req, v.state.etag) {
-		h.Set("ETag", v.state.etag)
-		s.send(w, v, &reply{status: http.StatusNotModified})
+		s.send(w, v, unchanged)
+	} else {
+		s.send(w, v, k.reply)
+	}
+	return true
+}
+
+var unchanged = &reply{status: http.StatusNotModified}
+
+// serveCached has an answer made once for all who are asking for it now, and keeps
+// it.
+func (s *Server) serveCached(w http.ResponseWriter, v *visit) {
+	if notModified(v.req, v.state.etag) {
+		w.Header()["Etag"] = v.state.header
+		s.send(w, v, unchanged)
 		return
 	}
-	key := v.req.URL.Path + "?" + v.req.URL.RawQuery
-	rep := s.answers.get(v.state, key)
-	if rep == nil {
-		made, err, _ := s.flight.Do(v.state.etag+key, func() (any, error) {
-			// Others may wait for this answer: the first asker's leaving doesn't end it.
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(v.ctx), answerTimeout)
-			defer cancel()
-			v.ctx = ctx
-			return s.run(v)
-		})
-		if err != nil {
-			s.fail(w, v, err)
-			return
+	key := v.req.RequestURI
+	made, err, _ := s.flight.Do(v.state.etag+key, func() (any, error) {
+		// Others may wait for this answer: the first asker's leaving doesn't end it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(v.ctx), answerTimeout)
+		defer cancel()
+		v.ctx = ctx
+		rep, err := s.run(v)
+		if err == nil && rep.status == 0 {
+			rep.length = []string{strconv.Itoa(len(rep.body))}
+			s.answers.put(v.state, &kept{key, v.route, rep})
 		}
-		rep = made.(*reply)
-		if rep.status == 0 {
-			s.answers.put(v.state, key, rep)
-		}
+		return rep, err
+	})
+	if err != nil {
+		s.fail(w, v, err)
+		return
 	}
+	rep := made.(*reply)
 	if rep.status == 0 {
-		h.Set("ETag", v.state.etag)
+		w.Header()["Etag"] = v.state.header
 	} else {
-		h.Set("Cache-Control", NoStore.header())
+		w.Header()["Cache-Control"] = NoStore.header()
 	}
 	s.send(w, v, rep)
 }
 
 // notModified compares If-None-Match weakly (RFC 9110, 13.1.2).
 func notModified(r *http.Request, etag string) bool {
-	for part := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
+	asked := r.Header.Get("If-None-Match")
+	if asked == "" {
+		return false
+	}
+	for part := range strings.SplitSeq(asked, ",") {
 		part = strings.TrimPrefix(strings.TrimSpace(part), "W/")
 		if part == etag {
 			return true

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
-	"github.com/cagnotte/cagnotte/internal/store"
 )
 
 // clickOut is this server's address that leads to a portal's page for a shop.
@@ -18,22 +17,32 @@ func clickOut(portal string, m cashback.MerchantID) string {
 	return "/go/" + url.PathEscape(portal) + "/" + strconv.FormatUint(uint64(m), 10)
 }
 
+// home is a portal's own site.
+type home struct {
+	site  string // "" where the homepage is no address
+	plain bool   // reached by http
+}
+
+func homeOf(homepage string) home {
+	u, err := url.Parse(homepage)
+	if err != nil || u.Hostname() == "" {
+		return home{}
+	}
+	return home{site(u), u.Scheme == "http"}
+}
+
 // target is the stored link of an offer, where it leads to the portal that the offer
 // is of: the portal's own host, or one under the same registrable domain, by https,
 // or by http where the portal's homepage is reached so.
-func target(o cashback.Offer, p *store.Portal) (string, bool) {
-	home, err := url.Parse(p.Homepage)
-	if err != nil || home.Hostname() == "" {
-		return "", false
-	}
+func (h home) target(o cashback.Offer) (string, bool) {
 	link, err := url.Parse(o.Entry.Link)
 	if err != nil || link.Hostname() == "" || link.User != nil || link.Opaque != "" {
 		return "", false
 	}
-	if link.Scheme != "https" && (link.Scheme != "http" || home.Scheme != "http") {
+	if link.Scheme != "https" && (link.Scheme != "http" || !h.plain) {
 		return "", false
 	}
-	if site(link) != site(home) {
+	if h.site == "" || site(link) != h.site {
 		return "", false
 	}
 	return link.String(), true
@@ -87,7 +96,7 @@ func (s *Server) goOut(v *visit) (*reply, error) {
 			if o.Receipt.Portal != p.ID {
 				continue
 			}
-			if link, ok := target(o, p); ok {
+			if link, ok := p.home.target(o); ok {
 				rep := seeOther(link)
 				rep.header["Referrer-Policy"] = "no-referrer"
 				return rep, nil

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
-	"github.com/cagnotte/cagnotte/internal/store"
 )
 
 func TestClickOut(t *testing.T) {
@@ -35,8 +34,7 @@ func TestClickOut(t *testing.T) {
 // TestTarget: a stored link only leads to the portal's own site, however it was
 // written on the page that it was read from.
 func TestTarget(t *testing.T) {
-	portal := func(home string) *store.Portal { return &store.Portal{Portal: cashback.Portal{Homepage: home}} }
-	const home = "https://www.portal.co.uk/"
+	const own = "https://www.portal.co.uk/"
 	for link, ok := range map[string]bool{
 		"https://www.portal.co.uk/shop/1":              true,
 		"https://portal.co.uk/shop/1?x=%2f%2fevil":     true,
@@ -72,7 +70,7 @@ func TestTarget(t *testing.T) {
 		"https://[::1]/":                               false,
 		"https://127.0.0.1/":                           false,
 	} {
-		if _, got := target(cashback.Offer{Entry: cashback.Entry{Link: link}}, portal(home)); got != ok {
+		if _, got := homeOf(own).target(cashback.Offer{Entry: cashback.Entry{Link: link}}); got != ok {
 			t.Errorf("%q: %v, want %v", link, got, ok)
 		}
 	}
@@ -82,7 +80,7 @@ func TestTarget(t *testing.T) {
 		"http://malin.localhost:8102/out/1":  false,
 		"http://bonpli.localhost:8102/out/1": false,
 	} {
-		if _, got := target(cashback.Offer{Entry: cashback.Entry{Link: link}}, portal("http://bonpli.localhost:8101/")); got != ok {
+		if _, got := homeOf("http://bonpli.localhost:8101/").target(cashback.Offer{Entry: cashback.Entry{Link: link}}); got != ok {
 			t.Errorf("%q: %v, want %v", link, got, ok)
 		}
 	}

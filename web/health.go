@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +18,7 @@ type measures struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	lines    sync.Map // route to *line
 }
 
 func newMeasures(r *prometheus.Registry) (*measures, error) {
@@ -36,6 +38,12 @@ func newMeasures(r *prometheus.Registry) (*measures, error) {
 	return m, errors.Join(r.Register(m.requests), r.Register(m.seconds))
 }
 
+// line is a route's measures, looked up once.
+type line struct {
+	seconds prometheus.Observer
+	byCode  sync.Map // status to prometheus.Counter
+}
+
 // seen counts an answered request. A request without a route has the name "none",
 // so that nobody can make series by inventing addresses.
 func (m *measures) seen(v *visit, took time.Duration) {
@@ -43,8 +51,17 @@ func (m *measures) seen(v *visit, took time.Duration) {
 	if v.route != nil {
 		name = v.route.Pattern
 	}
-	m.requests.WithLabelValues(name, strconv.Itoa(v.status)).Inc()
-	m.seconds.WithLabelValues(name).Observe(took.Seconds())
+	found, ok := m.lines.Load(name)
+	if !ok {
+		found, _ = m.lines.LoadOrStore(name, &line{seconds: m.seconds.WithLabelValues(name)})
+	}
+	l := found.(*line)
+	count, ok := l.byCode.Load(v.status)
+	if !ok {
+		count, _ = l.byCode.LoadOrStore(v.status, m.requests.WithLabelValues(name, strconv.Itoa(v.status)))
+	}
+	count.(prometheus.Counter).Inc()
+	l.seconds.Observe(took.Seconds())
 }
 
 func (s *Server) metricsPage(*visit) (*reply, error) {

@@ -91,12 +91,12 @@ func (s *Server) ranking(ctx context.Context, v *visit, id cashback.MerchantID, 
 		for _, o := range l {
 			out.Offers = append(out.Offers, offerView(o, portal))
 		}
-		out.Settles = append(out.Settles, settle(portal))
+		out.Settles = append(out.Settles, portal.pays)
 		if reason := notRanked(l[0]); reason != "" {
 			out.Other = append(out.Other, view.Left{Portal: portal.ID, Reason: reason})
 			continue
 		}
-		c.Portals = append(c.Portals, rank.PortalOf(portal.Portal))
+		c.Portals = append(c.Portals, portal.terms)
 		c.Offers = append(c.Offers, rank.OfferOf(l...))
 	}
 	if vat, ok := s.vat.Fill(&c); ok {
@@ -154,7 +154,7 @@ func notRanked(o cashback.Offer) view.Reason {
 	return ""
 }
 
-func offerView(o cashback.Offer, p *store.Portal) view.Offer {
+func offerView(o cashback.Offer, p *portal) view.Offer {
 	v := view.Offer{
 		Portal: p.ID, PortalName: p.Name, Kind: o.Kind, Tiers: o.Tiers, Previous: o.Previous,
 		Status: o.Status, Conditions: o.Conditions, Receipt: o.Receipt,
@@ -162,7 +162,7 @@ func offerView(o cashback.Offer, p *store.Portal) view.Offer {
 	if v.Tiers == nil {
 		v.Tiers = []cashback.Tier{}
 	}
-	if _, ok := target(o, p); ok {
+	if _, ok := p.home.target(o); ok {
 		v.ClickOut = clickOut(p.ID, o.Merchant)
 	}
 	return v

@@ -34,16 +34,22 @@ const (
 	Immutable
 )
 
-// header is the Cache-Control of a policy.
-func (c Cache) header() string {
+// header is the Cache-Control of a policy, as net/http keeps it.
+func (c Cache) header() []string {
 	switch c {
 	case ByChange:
-		return "public, no-cache"
+		return keepAndAsk
 	case Immutable:
-		return "public, max-age=31536000, immutable"
+		return keepForEver
 	}
-	return "no-store"
+	return keepNothing
 }
+
+var (
+	keepNothing = []string{"no-store"}
+	keepAndAsk  = []string{"public, no-cache"}
+	keepForEver = []string{"public, max-age=31536000, immutable"}
+)
 
 // Rate is how many requests one client may send in a minute. Routes of one class
 // share a count.

@@ -78,6 +78,7 @@ type Server struct {
 	locales  *locale.Set
 	assets   *assets
 	build    string // of version and assets: part of each ETag
+	present  atomic.Pointer[state]
 	answers  *answers
 	flight   singleflight.Group
 	limiters map[string]*httprate.RateLimiter
@@ -174,12 +175,22 @@ func visitOf(r *http.Request) *visit {
 }
 
 // outer is what happens before a route is known: the request gets its id, its
-// headers and its clock, and is refused where no route would take it.
+// headers and its clock, is refused where no route would take it, and is answered
+// where the answer is known.
 func (s *Server) outer(next http.Handler) http.Handler {
 	cross := http.NewCrossOriginProtection()
-	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := visitOf(r)
-		v.req = r
+	answer := func(w http.ResponseWriter, r *http.Request) {
+		start := s.Now()
+		v := &visit{ctx: r.Context(), req: r, id: s.instance + "-" + strconv.FormatUint(s.requests.Add(1), 36), now: start}
+		if !s.AsOf.IsZero() {
+			v.now = s.AsOf
+		}
+		if s.Zone != nil {
+			v.now = v.now.In(s.Zone) // a day ends where the readers live
+		}
+		v.state = s.stateNow(v.now)
+		secure(w.Header())
+		w.Header()["X-Request-Id"] = []string{v.id}
 		switch {
 		case !s.allowed.allows(r.Host):
 			s.fail(w, v, fault{http.StatusMisdirectedRequest, "error.host", nil})
@@ -187,34 +198,20 @@ func (s *Server) outer(next http.Handler) http.Handler {
 			s.fail(w, v, fault{http.StatusRequestURITooLong, "error.url_long", []any{"Most", MaxURL}})
 		case cross.Check(r) != nil:
 			s.fail(w, v, fault{http.StatusForbidden, "error.cross_site", nil})
+		case s.known(w, v):
 		default:
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
 		}
-	})
-	var h http.Handler = inner
-	if len(s.TrustedProxies) > 0 {
-		trusted := make([]string, len(s.TrustedProxies))
-		for i, p := range s.TrustedProxies {
-			trusted[i] = p.String()
-		}
-		h = middleware.ClientIPFromXFF(trusted...)(h)
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := s.Now()
-		v := &visit{id: s.instance + "-" + strconv.FormatUint(s.requests.Add(1), 36), now: start}
-		if !s.AsOf.IsZero() {
-			v.now = s.AsOf
-		}
-		if s.Zone != nil {
-			v.now = v.now.In(s.Zone) // a day ends where the readers live
-		}
-		v.locale = s.locales.Negotiate(r.Header.Get("Accept-Language"))
-		v.state = s.stateNow(v.now)
-		secure(w.Header())
-		w.Header().Set("X-Request-Id", v.id)
-		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
 		s.measure.seen(v, s.Now().Sub(start))
-	})
+	}
+	if len(s.TrustedProxies) == 0 {
+		return http.HandlerFunc(answer)
+	}
+	trusted := make([]string, len(s.TrustedProxies))
+	for i, p := range s.TrustedProxies {
+		trusted[i] = p.String()
+	}
+	return middleware.ClientIPFromXFF(trusted...)(http.HandlerFunc(answer))
 }
 
 // miss answers what no route takes.
@@ -222,9 +219,6 @@ func (s *Server) miss(f fault) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v := visitOf(r)
 		v.req = r
-		if lang, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); s.locales.Get(lang) != nil {
-			v.locale = s.locales.Get(lang)
-		}
 		s.fail(w, v, f)
 	}
 }

@@ -118,7 +118,7 @@ func (s *Server) portalsPage(v *visit) (*reply, error) {
 	for _, portal := range sh.all {
 		if serves(portal, c.Country) {
 			p.Portals = append(p.Portals, portalView(portal, v.now))
-			p.Settles = append(p.Settles, settle(portal))
+			p.Settles = append(p.Settles, portal.pays)
 		}
 	}
 	return html(v.ctx, pages.Portals(c, &p))
@@ -152,6 +152,6 @@ func (s *Server) portalPage(v *visit) (*reply, error) {
 	if portal == nil {
 		return nil, cashback.Errorf(cashback.NotFound, "there is no portal %q", clip(q.ID))
 	}
-	p := pages.PortalView{Portal: portalView(portal, v.now), Settle: settle(portal), Now: v.now}
+	p := pages.PortalView{Portal: portalView(portal, v.now), Settle: portal.pays, Now: v.now}
 	return html(v.ctx, pages.Portal(c, &p))
 }

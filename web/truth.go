@@ -7,15 +7,31 @@ import (
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/rank"
 	"github.com/cagnotte/cagnotte/internal/store"
 	"github.com/cagnotte/cagnotte/web/view"
 )
 
+// portal is a portal with what is worked out of it once for each change.
+type portal struct {
+	store.Portal
+	// terms are its facts as the ranking takes them; pays is how it settles, as pages
+	// show it.
+	terms rank.Portal
+	pays  view.Settle
+	// home is where its homepage is: the only site that its links may lead to.
+	home home
+}
+
+func newPortal(p store.Portal) *portal {
+	return &portal{Portal: p, terms: rank.PortalOf(p.Portal), pays: settle(&p), home: homeOf(p.Homepage)}
+}
+
 // shelf is what every answer needs of the portals, read once for each change.
 type shelf struct {
 	change    uint64
-	byID      map[string]*store.Portal
-	all       []*store.Portal // by name
+	byID      map[string]*portal
+	all       []*portal // by name
 	countries []cashback.Country
 }
 
@@ -24,13 +40,13 @@ func (s *Server) shelf(ctx context.Context, change uint64) (*shelf, error) {
 	if sh := s.shelves.Load(); sh != nil && sh.change >= change {
 		return sh, nil
 	}
-	sh := &shelf{change: s.truth.LastChange(), byID: map[string]*store.Portal{}}
+	sh := &shelf{change: s.truth.LastChange(), byID: map[string]*portal{}}
 	portals, err := s.truth.Portals(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for i := range portals {
-		p := &portals[i]
+		p := newPortal(portals[i])
 		sh.byID[p.ID] = p
 		sh.all = append(sh.all, p)
 		for _, c := range p.Countries {
@@ -40,7 +56,7 @@ func (s *Server) shelf(ctx context.Context, change uint64) (*shelf, error) {
 		}
 	}
 	slices.Sort(sh.countries)
-	slices.SortFunc(sh.all, func(a, b *store.Portal) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(sh.all, func(a, b *portal) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	s.shelves.Store(sh)
 	return sh, nil
 }
@@ -48,7 +64,7 @@ func (s *Server) shelf(ctx context.Context, change uint64) (*shelf, error) {
 // staleAfter is when a portal's data, or an offer, no longer counts (RANKING.md).
 const staleAfter = 14 * 24 * time.Hour
 
-func portalView(p *store.Portal, now time.Time) view.Portal {
+func portalView(p *portal, now time.Time) view.Portal {
 	v := view.Portal{
 		ID: p.ID, Name: p.Name, Homepage: p.Homepage, Countries: p.Countries, Languages: p.Languages, Currency: p.Currency,
 		Facts: p.Facts, Offers: p.Offers, WithRate: p.WithRate, Health: p.Health.State, ReadAt: p.Health.LastGoodAt,
@@ -114,4 +130,4 @@ func merchantView(m cashback.Merchant, portals int) view.Merchant {
 	return view.Merchant{ID: m.ID, Name: m.Name, Slug: m.Slug, Country: m.Country, Domain: m.Domain, Category: m.Category, Portals: portals}
 }
 
-func serves(p *store.Portal, c cashback.Country) bool { return slices.Contains(p.Countries, c) }
+func serves(p *portal, c cashback.Country) bool { return slices.Contains(p.Countries, c) }

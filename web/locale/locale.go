@@ -11,12 +11,14 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/BurntSushi/toml"
 	"github.com/bojanz/currency"
 	"github.com/govalues/decimal"
 	"github.com/nicksnyder/go-i18n/v2/i18n"
+	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
 
@@ -40,7 +42,8 @@ type Locale struct {
 	// Lang is the language's code, as it stands in addresses: "fr".
 	Lang string
 
-	words     *i18n.Localizer
+	tag       language.Tag
+	words     map[string]message
 	money     *currency.Formatter
 	signed    *currency.Formatter
 	plain     *currency.Formatter
@@ -48,7 +51,20 @@ type Locale struct {
 	tongues   display.Namer
 	self      string
 	zone      *time.Location
+
+	mu      sync.Mutex // guards amounts
+	amounts map[amountKey]string
 }
+
+// amountKey is an amount in one of the forms.
+type amountKey struct {
+	form         *currency.Formatter
+	number, code string
+}
+
+// maxAmounts bounds the amounts that are kept written out: most of a ranking's steps
+// are the same few, and writing one takes longer than all else on the page.
+const maxAmounts = 10_000
 
 // Load reads the embedded catalogues. Times are shown in zone (UTC if nil).
 func Load(zone *time.Location) (*Set, error) {
@@ -60,7 +76,8 @@ func Load(zone *time.Location) (*Set, error) {
 	var s Set
 	var tags []language.Tag
 	for _, lang := range languages {
-		if _, err := bundle.LoadMessageFileFS(catalogues, lang+".toml"); err != nil {
+		file, err := bundle.LoadMessageFileFS(catalogues, lang+".toml")
+		if err != nil {
 			return nil, fmt.Errorf("read the catalogue %s: %w", lang, err)
 		}
 		tag, err := language.Parse(lang)
@@ -70,7 +87,9 @@ func Load(zone *time.Location) (*Set, error) {
 		tags = append(tags, tag)
 		l := &Locale{
 			Lang:      lang,
-			words:     i18n.NewLocalizer(bundle, lang),
+			tag:       tag,
+			words:     map[string]message{},
+			amounts:   map[amountKey]string{},
 			money:     currency.NewFormatter(currency.NewLocale(lang)),
 			signed:    currency.NewFormatter(currency.NewLocale(lang)),
 			plain:     currency.NewFormatter(currency.NewLocale(lang)),
@@ -78,6 +97,12 @@ func Load(zone *time.Location) (*Set, error) {
 			tongues:   display.Languages(tag),
 			self:      display.Self.Name(tag),
 			zone:      zone,
+		}
+		for _, m := range file.Messages {
+			l.words[m.ID] = message{forms: map[plural.Form]text{plural.Other: cut(m.Other)}}
+			if m.One != "" {
+				l.words[m.ID].forms[plural.One] = cut(m.One)
+			}
 		}
 		l.signed.AddPlusSign = true
 		l.plain.CurrencyDisplay = currency.DisplayNone
@@ -125,42 +150,77 @@ func (l *Locale) Self() string { return l.self }
 // T is the message of key; args are pairs of placeholder and value. A key that the
 // catalogue lacks comes back in brackets, which a test makes impossible.
 func (l *Locale) T(key string, args ...any) string {
-	s, err := l.words.Localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: pairs(args)})
-	if err != nil {
+	m, ok := l.words[key]
+	if !ok {
 		return "[" + key + "]"
 	}
-	return s
+	return m.forms[plural.Other].fill(args)
 }
 
 // Has reports whether the catalogue has the key: for words that name data, such as
 // a category that a portal invented, which have no translation.
 func (l *Locale) Has(key string) bool {
-	_, err := l.words.Localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: 2})
-	return err == nil
+	_, ok := l.words[key]
+	return ok
 }
 
 // Count is the message of key in the plural form for n; the placeholder Count is n
 // in the language's digits.
 func (l *Locale) Count(key string, n int, args ...any) string {
-	data := pairs(args)
-	data["Count"] = l.Int(n)
-	form := n
-	if form >= 1_000_000 {
-		form = 2 // French has a form of its own for whole millions; its text is the same here
-	}
-	s, err := l.words.Localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: data, PluralCount: form})
-	if err != nil {
+	m, ok := l.words[key]
+	if !ok {
 		return "[" + key + "]"
 	}
-	return s
+	form := plural.Cardinal.MatchPlural(l.tag, n, 0, 0, 0, 0)
+	text, ok := m.forms[form]
+	if !ok { // French has a form of its own for whole millions; its text is the same here
+		text = m.forms[plural.Other]
+	}
+	return text.fill(append(args, "Count", l.Int(n)))
 }
 
-func pairs(args []any) map[string]any {
-	m := make(map[string]any, len(args)/2+1)
-	for i := 0; i+1 < len(args); i += 2 {
-		m[fmt.Sprint(args[i])] = args[i+1]
+// message is a catalogue's text in its plural forms, ready to be filled in.
+type message struct{ forms map[plural.Form]text }
+
+// text is a text cut at its placeholders: words, then a placeholder and words, and so
+// on. A page has some two hundred of them, so they are cut once.
+type text []struct{ field, words string }
+
+// cut reads a text with placeholders in the form {{.Name}}, which is the only one
+// that catalogues use (a test holds them to it).
+func cut(s string) text {
+	words, rest, more := strings.Cut(s, "{{.")
+	t := text{{words: words}}
+	for more {
+		var field string
+		field, rest, _ = strings.Cut(rest, "}}")
+		words, rest, more = strings.Cut(rest, "{{.")
+		t = append(t, struct{ field, words string }{field, words})
 	}
-	return m
+	return t
+}
+
+func (t text) fill(args []any) string {
+	if len(t) == 1 {
+		return t[0].words
+	}
+	var b strings.Builder
+	for _, part := range t {
+		if part.field != "" {
+			for i := 0; i+1 < len(args); i += 2 {
+				if args[i] == part.field {
+					if s, ok := args[i+1].(string); ok {
+						b.WriteString(s)
+					} else {
+						fmt.Fprint(&b, args[i+1])
+					}
+					break
+				}
+			}
+		}
+		b.WriteString(part.words)
+	}
+	return b.String()
 }
 
 // Money is an amount with its currency's sign, at its currency's decimals.
@@ -170,21 +230,42 @@ func (l *Locale) Money(m cashback.Money) string { return l.amount(l.money, m) }
 func (l *Locale) Change(m cashback.Money) string { return l.amount(l.signed, m) }
 
 func (l *Locale) amount(f *currency.Formatter, m cashback.Money) string {
-	a, err := currency.NewAmount(m.Decimal().String(), string(m.Currency))
-	if err != nil { // not an ISO currency: nothing can be said about its form
-		return m.String()
+	if s, ok := l.written(f, m.Decimal().String(), string(m.Currency)); ok {
+		return s
 	}
-	return f.Format(a)
+	return m.String() // not an ISO currency: nothing can be said about its form
+}
+
+// written is a number in one of the forms; false where the currency is none.
+func (l *Locale) written(f *currency.Formatter, number, code string) (string, bool) {
+	key := amountKey{f, number, code}
+	l.mu.Lock()
+	s, ok := l.amounts[key]
+	l.mu.Unlock()
+	if ok {
+		return s, true
+	}
+	a, err := currency.NewAmount(number, code)
+	if err != nil {
+		return "", false
+	}
+	s = f.Format(a)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.amounts) >= maxAmounts {
+		clear(l.amounts)
+	}
+	l.amounts[key] = s
+	return s, true
 }
 
 // Amount is an amount in major units, with as many decimals as it has but no fewer
 // than its currency; without a currency it is the number alone.
 func (l *Locale) Amount(d cashback.Decimal, c cashback.Currency) string {
-	a, err := currency.NewAmount(d.String(), string(c))
-	if err != nil {
-		return l.Decimal(d)
+	if s, ok := l.written(l.money, d.String(), string(c)); ok {
+		return s
 	}
-	return l.money.Format(a)
+	return l.Decimal(d)
 }
 
 // Share is a fraction of one as a rate: 0.05 is "5%".
@@ -198,11 +279,10 @@ func (l *Locale) Share(d cashback.Decimal) string {
 
 // Decimal is a number with all its decimals, and no zeros behind them.
 func (l *Locale) Decimal(d cashback.Decimal) string {
-	a, err := currency.NewAmount(d.Trim(0).String(), "EUR") // the currency isn't shown
-	if err != nil {
-		return d.String()
+	if s, ok := l.written(l.plain, d.Trim(0).String(), "EUR"); ok { // the currency isn't shown
+		return s
 	}
-	return l.plain.Format(a)
+	return d.String()
 }
 
 // Input is a number as a form field holds it: the language's decimal sign, no
@@ -220,11 +300,8 @@ func (l *Locale) Int(n int) string {
 	if n >= 0 && n < 1000 {
 		return strconv.Itoa(n)
 	}
-	a, err := currency.NewAmountFromInt64(int64(n), "JPY") // no minor unit; not shown
-	if err != nil {
-		return strconv.Itoa(n)
-	}
-	return l.plain.Format(a)
+	s, _ := l.written(l.plain, strconv.Itoa(n), "JPY") // no minor unit; not shown
+	return s
 }
 
 // Percent is a rate in points of a hundred: 6.5 is "6.5%" or "6,5 %".

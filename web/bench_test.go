@@ -1,0 +1,276 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cagnotte/cagnotte/index"
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/merchant"
+	"github.com/cagnotte/cagnotte/internal/store"
+)
+
+// The size that the project promises its numbers for: 400,000 offers.
+const (
+	benchShops   = 50_000
+	benchPortals = 80
+	benchListed  = 5_000 // shops of one portal
+)
+
+// bigTown is a folder with a store and an index of that size, made once and kept
+// among the temporary files.
+func bigTown(b *testing.B) string {
+	b.Helper()
+	dir := filepath.Join(os.TempDir(), "cagnotte-bench-web-2")
+	if _, err := os.Stat(filepath.Join(dir, "whole")); err == nil {
+		return dir
+	}
+	_ = os.RemoveAll(dir)
+	st, err := store.Open(context.Background(), filepath.Join(dir, "store"), store.Options{Now: func() time.Time { return today }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	facts := townPortals()
+	var portals []cashback.Portal
+	for i := range benchPortals {
+		p := facts[i%3]
+		p.ID, p.Name = fmt.Sprintf("portal-%02d", i), fmt.Sprintf("Portal %d", i)
+		p.Homepage = "https://www." + p.ID + ".test"
+		portals = append(portals, p)
+	}
+	if err := st.SavePortals(context.Background(), portals); err != nil {
+		b.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	known := map[int]bool{}
+	// Every shop is listed by eight portals: eight shufflings, each dealt out to ten.
+	var shuffled []int
+	for i, p := range portals {
+		if i%(benchShops/benchListed) == 0 {
+			shuffled = rng.Perm(benchShops)
+		}
+		plan := merchant.Plan{Portal: p.ID, Assign: map[string]cashback.MerchantID{}, Founders: map[cashback.MerchantID]merchant.Ref{}}
+		var offers []cashback.Offer
+		for i, shop := range shuffled[:benchListed] {
+			rate := fmt.Sprintf("%d.%d", 1+rng.IntN(12), rng.IntN(10))
+			name := "Boutique " + strconv.Itoa(shop)
+			link := p.Homepage + "/boutique/" + strconv.Itoa(shop)
+			id := cashback.MerchantID(shop + 1)
+			plan.Assign[link] = id
+			if !known[shop] {
+				known[shop] = true
+				slug := "boutique-" + strconv.Itoa(shop) + "-fr"
+				plan.New = append(plan.New, cashback.Merchant{ID: id, Name: name, Slug: slug, Country: "FR", Domain: slug + ".test"})
+				plan.Founders[id] = merchant.Ref{Portal: p.ID, Key: link}
+			}
+			offers = append(offers, cashback.Offer{
+				Entry: cashback.Entry{Key: link, Name: name, Country: "FR", Link: link}, Kind: cashback.Percent, Tiers: []cashback.Tier{percent(rate)}, Status: cashback.OK,
+				Receipt: cashback.Receipt{
+					Portal: p.ID, URL: p.Homepage + "/boutiques?page=" + strconv.Itoa(i/50), ReadAt: today, RawText: rate + " %",
+					Hash: fmt.Sprintf("%064x", i/50), DefinitionVersion: "v1", Run: p.ID + "-1",
+				},
+			})
+		}
+		_, err := st.Publish(context.Background(), store.Publication{
+			Snapshot: cashback.Snapshot{Portal: p, Offers: offers, Run: cashback.Run{ID: p.ID + "-1", Portal: p.ID, StartedAt: today, EndedAt: today, Complete: true, Finish: "done"}},
+			Judgement: cashback.Judgement{
+				Verdict: cashback.Publish, Health: cashback.PortalHealth{Portal: p.ID, State: cashback.Healthy, LastGoodAt: today},
+			},
+			Plan: plan,
+		})
+		shuffled = shuffled[benchListed:]
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	x, stop := runIndex(b, filepath.Join(dir, "index"), st)
+	for !x.Ready().Ready {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := errors.Join(stop(), st.Close(), os.WriteFile(filepath.Join(dir, "whole"), nil, 0o600)); err != nil {
+		b.Fatal(err)
+	}
+	return dir
+}
+
+func runIndex(b *testing.B, dir string, st *store.Store) (*index.Index, func() error) {
+	b.Helper()
+	x, err := index.Open(context.Background(), dir, source{st}, index.Options{Now: func() time.Time { return today }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- x.Run(context.Background()) }()
+	return x, func() error { return errors.Join(x.Close(), <-done) }
+}
+
+// benchServer serves the big town, and says how long the start took.
+func benchServer(b *testing.B) *Server {
+	b.Helper()
+	dir := bigTown(b)
+	begin := time.Now()
+	st, err := store.Open(context.Background(), filepath.Join(dir, "store"), store.Options{Now: func() time.Time { return today }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	x, stop := runIndex(b, filepath.Join(dir, "index"), st)
+	b.Cleanup(func() {
+		if err := errors.Join(stop(), st.Close()); err != nil {
+			b.Error(err)
+		}
+	})
+	c := config()
+	c.Store, c.Index = st, x
+	s, err := New(c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for !x.Ready().Ready {
+		time.Sleep(time.Millisecond)
+	}
+	b.Logf("serving %d offers after %v", benchPortals*benchListed, time.Since(begin).Round(time.Millisecond))
+	return s
+}
+
+// wire is a client that costs as little as one can: a connection, a request written
+// as bytes, and an answer of which only the length is read.
+type wire struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func dial(b *testing.B, address string) *wire {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &wire{c, bufio.NewReaderSize(c, 64<<10)}
+}
+
+func (w *wire) get(path string) (int, error) {
+	if _, err := io.WriteString(w.conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		return 0, err
+	}
+	length := -1
+	for first := true; ; first = false {
+		line, err := w.in.ReadSlice('\n')
+		if err != nil {
+			return 0, err
+		}
+		if first && !bytes.HasPrefix(line, []byte("HTTP/1.1 200")) {
+			return 0, fmt.Errorf("%s: %s", path, line)
+		}
+		if n, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			length, _ = strconv.Atoi(strings.TrimSpace(string(n)))
+		}
+		if len(line) == 2 {
+			break
+		}
+	}
+	_, err := w.in.Discard(length)
+	return length, err
+}
+
+// listen serves h on loopback and returns the address.
+func listen(b *testing.B, h *http.Server) string {
+	b.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- h.Serve(l) }()
+	b.Cleanup(func() { _ = h.Close(); <-done })
+	return l.Addr().String()
+}
+
+// BenchmarkServe compares what is served at 400,000 offers with a bare net/http
+// handler that sends the same bytes: the ratio is its throughput over the baseline's.
+// "kept" asks for 500 shops again and again, as visitors do; "new" never asks the same
+// question twice, so that each answer is made.
+func BenchmarkServe(b *testing.B) {
+	s := benchServer(b)
+	ours := listen(b, s.HTTP())
+	var sent atomic.Pointer[[]byte]
+	sent.Store(&[]byte{})
+	bare := listen(b, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		body := *sent.Load()
+		w.Header().Set("Content-Type", kindJSON)
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = w.Write(body)
+	})})
+	shop := func(n int) int { return 1 + n*7919%benchShops }
+	for _, c := range []struct {
+		name string
+		path func(n int) string
+	}{
+		{"ranking/kept", func(n int) string { return fmt.Sprintf("/api/v1/merchants/%d/ranking?amount=120", shop(n%500)) }},
+		{"ranking/new", func(n int) string {
+			return fmt.Sprintf("/api/v1/merchants/%d/ranking?amount=%d.%02d", shop(n), 10+n%5000, n/5000%100)
+		}},
+		{"page/kept", func(n int) string { return fmt.Sprintf("/fr/shops/boutique-%d-fr?amount=120", shop(n%500)-1) }},
+		{"page/new", func(n int) string {
+			return fmt.Sprintf("/fr/shops/boutique-%d-fr?amount=%d.%02d", shop(n)-1, 10+n%5000, n/5000%100)
+		}},
+		{"suggest/new", func(n int) string { return fmt.Sprintf("/fr/suggest?q=boutik+%d", shop(n)) }},
+		{"search/new", func(n int) string { return fmt.Sprintf("/fr/search?q=boutique+%d", shop(n)) }},
+	} {
+		var ns [2]float64
+		run := func(b *testing.B, address string, path func(int) string) {
+			var next atomic.Int64
+			next.Store(rand.Int64N(1 << 40))
+			b.SetParallelism(4)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				w := dial(b, address)
+				defer func() { _ = w.conn.Close() }()
+				for pb.Next() {
+					if _, err := w.get(path(int(next.Add(1)))); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		b.Run(c.name+"/baseline", func(b *testing.B) {
+			r := ask(s.Handler(), "GET", c.path(1), local)
+			body, err := io.ReadAll(r.Body)
+			if err != nil || r.StatusCode != http.StatusOK {
+				b.Fatal(r.StatusCode, err)
+			}
+			sent.Store(&body)
+			run(b, bare, func(int) string { return "/" })
+			ns[0] = float64(b.Elapsed()) / float64(b.N)
+			b.ReportMetric(float64(len(body)), "bytes")
+		})
+		if strings.HasSuffix(c.name, "/kept") {
+			for n := range 500 {
+				ask(s.Handler(), "GET", c.path(n), local)
+			}
+		}
+		b.Run(c.name, func(b *testing.B) {
+			run(b, ours, c.path)
+			ns[1] = float64(b.Elapsed()) / float64(b.N)
+			b.ReportMetric(100*ns[0]/ns[1], "%ofBare")
+		})
+	}
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	b.Logf("heap in use %d MB", m.HeapInuse>>20)
+}
