@@ -126,6 +126,7 @@ func (t *tx) publish(p *Publication, out *Published) error {
 		return err
 	}
 	out.Run, out.LastChange = run, count.Change
+	t.store.logger.Debug("publishing", "run", run.ID, "offers", len(p.Snapshot.Offers), "records", t.puts)
 	return nil
 }
 
