@@ -89,7 +89,6 @@ func (p *parser) read() (r cashback.Reward) {
 		return fail(whyNoLanguage, cashback.Span{End: len(p.raw)})
 	}
 	one := &firstTier{}
-	r.Tiers = one.tiers[:0]
 	base := -1 // the first unconditional tier that a plus adds to
 	for k := range p.qs {
 		q := &p.qs[k]
@@ -103,8 +102,18 @@ func (p *parser) read() (r cashback.Reward) {
 		default:
 			continue
 		}
-		c := p.component(q)
-		t := p.tier(q)
+		if len(r.Tiers) == 0 { // the commonest case, filled in place
+			r.Tiers = one.tiers[:1]
+			p.tier(q, &one.tiers[0])
+			p.component(q, &one.components[0])
+			one.tiers[0].Components = one.components[:]
+			base = 0
+			continue
+		}
+		var c cashback.Component
+		var t cashback.Tier
+		p.component(q, &c)
+		p.tier(q, &t)
 		plus := q.link == linkPlus && base >= 0 && p.ratesBefore(k)
 		switch {
 		case plus && p.unconditional(q, &t):
@@ -123,11 +132,7 @@ func (p *parser) read() (r cashback.Reward) {
 			t.UpTo = t.UpTo || r.Tiers[base].UpTo
 			r.Tiers = append(r.Tiers, t)
 		default:
-			if len(r.Tiers) == 0 {
-				t.Components = append(one.components[:0], c)
-			} else {
-				t.Components = []cashback.Component{c}
-			}
+			t.Components = []cashback.Component{c}
 			r.Tiers = append(r.Tiers, t)
 			base = len(r.Tiers) - 1
 		}
@@ -241,9 +246,9 @@ func (p *parser) alone(q *quantity) bool {
 	return p.tok(q.first-1).sign == '(' && p.tok(q.last).sign == ')'
 }
 
-// component is what a rate pays.
-func (p *parser) component(q *quantity) cashback.Component {
-	c := cashback.Component{Value: p.value(q, q.hi), PerUnit: q.perUnit, Span: p.span(q.first, q.last)}
+// component fills in what a rate pays.
+func (p *parser) component(q *quantity, c *cashback.Component) {
+	c.Value, c.PerUnit, c.Span = p.value(q, q.hi), q.perUnit, p.span(q.first, q.last)
 	if q.perWhole != "" {
 		c.PerUnit = q.perWhole
 	}
@@ -270,17 +275,14 @@ func (p *parser) component(q *quantity) cashback.Component {
 	if !q.ranged && words&(mUpTo|mMax) == 0 && (q.pre&mFrom != 0 || q.suf&mFromBehind != 0 || words&mAtLeast != 0 || q.unit == uPercent && (q.orMore || q.pre&mOver != 0 || q.suf&mOrMore != 0)) {
 		c.Min = cashback.Some(c.Value)
 	}
-	return c
 }
 
-// tier is what the words around a rate say about it.
-func (p *parser) tier(q *quantity) cashback.Tier {
+// tier fills in what the words around a rate say about it.
+func (p *parser) tier(q *quantity, t *cashback.Tier) {
 	words := q.pre | q.suf
-	t := cashback.Tier{
-		UpTo:     q.ranged || q.pre&(mUpTo|mMax) != 0 || q.suf&(mUpTo|mMax) != 0 && p.upToBehind(q),
-		Audience: audience(words),
-		Label:    p.label(q),
-	}
+	t.UpTo = q.ranged || q.pre&(mUpTo|mMax) != 0 || q.suf&(mUpTo|mMax) != 0 && p.upToBehind(q)
+	t.Audience = audience(words)
+	t.Label = p.label(q)
 	switch words & (mApp | mStore | mOnline) {
 	case mApp:
 		t.Channel = "app"
@@ -289,7 +291,6 @@ func (p *parser) tier(q *quantity) cashback.Tier {
 	case mOnline:
 		t.Channel = "online"
 	}
-	return t
 }
 
 // upToBehind reports whether the word for "up to" stands directly behind the rate,
@@ -474,7 +475,8 @@ func (p *parser) without(r cashback.Reward) cashback.Reward {
 		r.At = cashback.Span{End: len(p.raw)}
 		if q != nil {
 			r.At = p.span(q.first, q.last)
-			c := p.component(q)
+			var c cashback.Component
+			p.component(q, &c)
 			c.Value, c.Span, c.Min = cashback.Decimal{}, r.At, cashback.NullDecimal{}
 			if q.unit == uFold || q.unit == uTimes {
 				c.Kind = cashback.Percent

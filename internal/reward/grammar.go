@@ -6,6 +6,7 @@ type parser struct {
 	c      Context
 	lang   *language
 	region string
+	locale string // that lang and region are of
 	plain  plain
 	toks   []token
 	qs     []quantity

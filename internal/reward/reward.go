@@ -75,7 +75,10 @@ func (l *Lexicon) Parse(text string, c Context) cashback.Reward {
 }
 
 func (l *Lexicon) parse(p *parser) cashback.Reward {
-	p.lang, p.region = l.locale(p.c.Locale)
+	if p.lang == nil || p.locale != p.c.Locale {
+		p.lang, p.region = l.locale(p.c.Locale)
+		p.locale = p.c.Locale
+	}
 	p.plain.normalise(p.raw, l)
 	p.tokens()
 	p.neutralise()
