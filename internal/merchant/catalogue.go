@@ -2,7 +2,6 @@ package merchant
 
 import (
 	"cmp"
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -106,10 +105,11 @@ type Catalogue struct {
 	founders  map[cashback.MerchantID]*entry
 	merchants map[cashback.MerchantID]*merchant
 	slugs     map[string]cashback.MerchantID
+	slugOf    map[cashback.MerchantID]string
 	reviews   map[Ref]Review
 	next      cashback.MerchantID
 	arrivals  uint64
-	walk      uint64
+	changes   uint64
 	corrections
 }
 
@@ -132,7 +132,8 @@ type entry struct {
 
 	merchant cashback.MerchantID
 	founded  []cashback.MerchantID
-	anchored bool // an operator's event holds on to it
+	anchored bool   // an operator's event holds on to it
+	saved    uint64 // the last change that saved it
 }
 
 // merchant is a merchant with its name groups.
@@ -151,6 +152,7 @@ func New(r *Rules) *Catalogue {
 		founders:    map[cashback.MerchantID]*entry{},
 		merchants:   map[cashback.MerchantID]*merchant{},
 		slugs:       map[string]cashback.MerchantID{},
+		slugOf:      map[cashback.MerchantID]string{},
 		reviews:     map[Ref]Review{},
 		next:        1,
 		corrections: newCorrections(),
@@ -165,50 +167,14 @@ type undo struct {
 	reviews map[Ref]*Review
 }
 
+// was is an entry as it was before a change; present is false for one that is new.
 type was struct {
-	entry   entry
-	present bool
-	now     *entry
-}
-
-// change collects what one change of the catalogue touches.
-type change struct {
-	plan    Plan
-	touched map[*group]bool
-	buckets map[*bucket]bool
-	before  map[*entry]entry // as they were; the zero entry for new ones
-	old     map[cashback.MerchantID]cashback.Merchant
-	order   []*bucket
-}
-
-func (c *Catalogue) begin(portal string) *change {
-	return &change{
-		plan: Plan{
-			Portal: portal, Redirects: map[cashback.MerchantID]cashback.MerchantID{},
-			Assign: map[string]cashback.MerchantID{}, Founders: map[cashback.MerchantID]Ref{},
-			undo: undo{next: c.next, events: len(c.events), reviews: map[Ref]*Review{}},
-		},
-		touched: map[*group]bool{}, buckets: map[*bucket]bool{},
-		before: map[*entry]entry{}, old: map[cashback.MerchantID]cashback.Merchant{},
-	}
-}
-
-// save keeps an entry as it was before the change.
-func (ch *change) save(e *entry, present bool) {
-	if _, ok := ch.before[e]; ok {
-		return
-	}
-	ch.before[e] = *e
-	w := was{entry: *e, present: present, now: e}
-	w.entry.founded = slices.Clone(e.founded)
-	ch.plan.undo.entries = append(ch.plan.undo.entries, w)
-}
-
-func (ch *change) dirty(b *bucket) {
-	if !ch.buckets[b] {
-		ch.buckets[b] = true
-		ch.order = append(ch.order, b)
-	}
+	now                    *entry
+	name, domain, category string
+	market                 cashback.Country
+	merchant               cashback.MerchantID
+	founded                []cashback.MerchantID
+	present                bool
 }
 
 // Upsert enters what a portal lists, or lists otherwise than before, and resolves
@@ -228,8 +194,8 @@ func (c *Catalogue) Upsert(portal string, entries []cashback.Entry) Plan {
 		if e == nil {
 			c.arrivals++
 			e = &entry{ref: ref, arrival: c.arrivals, anchored: c.anchors[ref]}
-			ch.save(e, false)
 			c.entries[ref] = e
+			ch.save(e, false)
 		} else {
 			ch.save(e, true)
 			c.take(ch, e)
@@ -256,422 +222,10 @@ func (c *Catalogue) Forget(refs []Ref) Plan {
 		ch.save(e, true)
 		c.take(ch, e)
 		delete(c.entries, ref)
+		ch.gone = append(ch.gone, e)
 	}
 	c.finish(ch)
 	return ch.plan
-}
-
-// place reads an entry and puts it into its bucket.
-func (c *Catalogue) place(ch *change, e *entry) {
-	e.site = c.rules.site(e.domain)
-	e.families = c.rules.family(fold(e.category, false))
-	if e.families == 0 {
-		e.families = c.rules.family(strings.ToLower(e.category))
-	}
-	f, ok := c.rules.read(e.market, e.name, e.site)
-	if !ok {
-		e.form, e.group, e.bucket, e.merchant = nil, nil, nil, 0
-		e.unusable = "the name names no shop"
-		if len(f.notes) > 0 {
-			e.unusable = f.notes[len(f.notes)-1]
-		}
-		return
-	}
-	e.unusable = ""
-	if !e.site.own && f.domain != "" {
-		// The name is a domain: as good as one that stands beside it.
-		if s := c.rules.site(f.domain); s.own {
-			e.site, e.site.named = s, true
-		}
-	}
-	f.alias = c.rules.lookup(f.storefront, &f, e.families)
-	if f.alias != nil && f.alias.global && f.storefront == e.market {
-		f.storefront = Global
-	}
-	k := bucketKey{f.storefront, f.key}
-	b := c.buckets[k]
-	if b == nil {
-		b = &bucket{bucketKey: k}
-		c.buckets[k] = b
-	}
-	// Entries of a bucket mostly have the same few forms: keep each once.
-	e.form = nil
-	for _, o := range b.entries {
-		if o.form.id == f.id && o.form.alias == f.alias {
-			e.form = o.form
-			break
-		}
-	}
-	if e.form == nil {
-		e.form = &f
-	}
-	e.bucket, e.display = b, f.display
-	b.entries = append(b.entries, e)
-	ch.dirty(b)
-}
-
-// take takes an entry out of its bucket, and passes on the ids it founded.
-func (c *Catalogue) take(ch *change, e *entry) {
-	if len(e.founded) > 0 {
-		var heir *entry
-		if m := c.merchants[e.merchant]; m != nil {
-			for _, g := range m.cluster.groups {
-				for _, o := range g.entries {
-					if o != e && (heir == nil || o.group == e.group && heir.group != e.group || (o.group == e.group) == (heir.group == e.group) && o.arrival < heir.arrival) {
-						heir = o
-					}
-				}
-			}
-		}
-		if heir != nil {
-			ch.save(heir, true)
-			for _, id := range e.founded {
-				c.founders[id] = heir
-				ch.plan.Founders[id] = heir.ref
-			}
-			heir.founded = append(slices.Clone(heir.founded), e.founded...)
-			e.founded = nil
-		}
-	}
-	if e.bucket == nil {
-		return
-	}
-	b := e.bucket
-	b.entries = slices.DeleteFunc(b.entries, func(o *entry) bool { return o == e })
-	e.bucket, e.group = nil, nil
-	ch.dirty(b)
-}
-
-// finish regroups the buckets that changed, settles the blocks they touch, and
-// writes down what that means.
-func (c *Catalogue) finish(ch *change) {
-	for _, b := range ch.order {
-		c.regroup(ch, b)
-	}
-	c.settle(ch)
-	for key := range ch.plan.Assign {
-		if e := c.entries[Ref{ch.plan.Portal, key}]; e != nil {
-			ch.plan.Assign[key] = e.merchant
-		}
-	}
-}
-
-// regroup makes a bucket's groups anew and corrects the index. Groups that share,
-// or shared, a feature with a group that changed are touched.
-func (c *Catalogue) regroup(ch *change, b *bucket) {
-	for _, g := range b.groups {
-		for _, o := range c.neighbours(g) {
-			ch.touched[o] = true
-		}
-	}
-	fresh := c.gather(b)
-	old := b.groups
-	b.groups = fresh
-	for _, g := range fresh {
-		if at := slices.IndexFunc(old, func(o *group) bool { return o.groupKey == g.groupKey }); at >= 0 {
-			// The group stays itself: its number and its index entries are kept.
-			o := old[at]
-			old = slices.Delete(slices.Clone(old), at, at+1)
-			g.number, g.cluster = o.number, o.cluster
-			c.features.group[g.number] = g
-			if o.cluster != nil {
-				for i, m := range o.cluster.groups {
-					if m == o {
-						o.cluster.groups[i] = g
-					}
-				}
-			}
-			if ch.touched[o] {
-				delete(ch.touched, o)
-			}
-			c.reindex(ch, g, o.features, o)
-		} else {
-			c.features.register(g)
-			c.reindex(ch, g, nil, nil)
-		}
-		for _, e := range g.entries {
-			ch.save(e, true)
-			e.group = g
-		}
-		ch.touched[g] = true
-	}
-	for _, o := range old {
-		for _, f := range o.features {
-			c.crossed(ch, f, c.features.drop(f, o), false)
-		}
-		c.features.release(o)
-		delete(ch.touched, o)
-		if o.cluster != nil {
-			o.cluster.groups = slices.DeleteFunc(o.cluster.groups, func(m *group) bool { return m == o })
-			for _, m := range o.cluster.groups {
-				ch.touched[m] = true
-			}
-		}
-	}
-	if len(b.entries) == 0 {
-		delete(c.buckets, b.bucketKey)
-	}
-}
-
-// reindex moves a group from its old features to its new ones.
-func (c *Catalogue) reindex(ch *change, g *group, old []uint64, was *group) {
-	i, j := 0, 0
-	for i < len(old) || j < len(g.features) {
-		switch {
-		case j == len(g.features) || i < len(old) && old[i] < g.features[j]:
-			c.crossed(ch, old[i], c.features.drop(old[i], cmp.Or(was, g)), false)
-			i++
-		case i == len(old) || g.features[j] < old[i]:
-			c.crossed(ch, g.features[j], c.features.add(g.features[j], g), true)
-			j++
-		default:
-			c.features.swap(g.features[j], was, g)
-			i++
-			j++
-		}
-	}
-}
-
-// crossed touches all groups with a feature when it begins, or ceases, to be too
-// common to say anything.
-func (c *Catalogue) crossed(ch *change, f uint64, n int, added bool) {
-	limit := featureKind(f >> kindShift).limit()
-	if added && n != limit+1 || !added && n != limit {
-		return
-	}
-	var buf [1]*group
-	for _, g := range c.features.with(f, &buf) {
-		ch.touched[g] = true
-	}
-}
-
-// neighbours are the groups that a group would be joined with if nothing else
-// stood in the way.
-func (c *Catalogue) neighbours(g *group) []*group {
-	var out []*group
-	c.candidates(g, func(o *group) {
-		if v := c.rules.decide(g, o, false); v.score >= accept && !v.apart {
-			out = append(out, o)
-		}
-	})
-	for _, o := range c.bound(g) {
-		if !slices.Contains(out, o) {
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
-// candidates calls f once for every other group that shares a telling feature.
-func (c *Catalogue) candidates(g *group, f func(*group)) {
-	var seenBuf [16]*group
-	seen := seenBuf[:0]
-	var buf [1]*group
-	for _, h := range g.features {
-		kind := featureKind(h >> kindShift)
-		if kind == headFeature || kind == cutFeature {
-			// Only a name that was cut is compared with the full ones.
-			continue
-		}
-		list := c.features.with(h, &buf)
-		if len(list) > kind.limit() {
-			continue
-		}
-		for _, o := range list {
-			if o != g && !slices.Contains(seen, o) {
-				seen = append(seen, o)
-				f(o)
-			}
-		}
-	}
-	for _, form := range g.forms {
-		kind := cutFeature
-		if form.truncated {
-			kind = headFeature
-		}
-		for _, k := range [...]string{form.key, form.full} {
-			if len(k) < headLength {
-				continue
-			}
-			list := c.features.with(inStorefront(hash(kind, k[:headLength]), g.storefront), &buf)
-			if len(list) > kind.limit() {
-				continue
-			}
-			for _, o := range list {
-				if o != g && !slices.Contains(seen, o) {
-					seen = append(seen, o)
-					f(o)
-				}
-			}
-		}
-	}
-}
-
-// settle parts every block that holds a touched group into merchants anew.
-func (c *Catalogue) settle(ch *change) {
-	c.walk++
-	var clusters []*cluster
-	var region []*group
-	starts := slices.SortedFunc(maps.Keys(ch.touched), func(a, b *group) int { return cmp.Compare(a.number, b.number) })
-	for _, start := range starts {
-		if start.mark == c.walk || c.features.group[start.number] != start {
-			continue
-		}
-		block := []*group{start}
-		start.mark = c.walk
-		for i := 0; i < len(block); i++ {
-			for _, o := range c.neighbours(block[i]) {
-				if o.mark != c.walk {
-					o.mark = c.walk
-					block = append(block, o)
-				}
-			}
-		}
-		region = append(region, block...)
-		clusters = append(clusters, c.settleBlock(block)...)
-	}
-	c.publish(ch, region, clusters)
-}
-
-// publish gives the clusters their ids and writes the differences into the plan.
-func (c *Catalogue) publish(ch *change, region []*group, clusters []*cluster) {
-	// What stood there before.
-	for _, g := range region {
-		for _, e := range g.entries {
-			ch.save(e, true)
-			c.remember(ch, e.merchant)
-			for _, id := range e.founded {
-				c.remember(ch, id)
-			}
-		}
-	}
-	for _, w := range ch.plan.undo.entries {
-		c.remember(ch, w.entry.merchant)
-	}
-	for id := range ch.old {
-		delete(c.merchants, id)
-	}
-	slices.SortFunc(clusters, func(a, b *cluster) int { return cmp.Compare(a.oldest().arrival, b.oldest().arrival) })
-	var fresh []*merchant
-	for _, k := range clusters {
-		id := cashback.MerchantID(0)
-		for _, g := range k.groups {
-			g.cluster = k
-			for _, e := range g.entries {
-				for _, f := range e.founded {
-					if id == 0 || f < id {
-						id = f
-					}
-				}
-			}
-		}
-		m := &merchant{cluster: k}
-		if id == 0 {
-			id = c.next
-			c.next++
-			e := k.oldest()
-			ch.save(e, true)
-			e.founded = append(slices.Clone(e.founded), id)
-			c.founders[id] = e
-			ch.plan.Founders[id] = e.ref
-		}
-		m.ID = id
-		fresh = append(fresh, m)
-	}
-	for _, m := range fresh {
-		c.describe(ch, m)
-		c.merchants[m.ID] = m
-		was, known := ch.old[m.ID]
-		switch {
-		case !known || was.ID == 0:
-			if m.ID >= ch.plan.undo.next {
-				ch.plan.New = append(ch.plan.New, m.Merchant)
-			} else {
-				ch.plan.Changed = append(ch.plan.Changed, m.Merchant)
-			}
-		case !sameMerchant(was, m.Merchant):
-			ch.plan.Changed = append(ch.plan.Changed, m.Merchant)
-		}
-		for _, g := range m.cluster.groups {
-			for _, e := range g.entries {
-				e.merchant = m.ID
-				for _, id := range e.founded {
-					if id != m.ID {
-						ch.plan.Redirects[id] = m.ID
-					}
-				}
-			}
-		}
-	}
-	for _, w := range ch.plan.undo.entries {
-		e := w.now
-		if w.present && w.entry.merchant != 0 && w.entry.merchant != e.merchant && c.entries[e.ref] == e {
-			ch.plan.Moved = append(ch.plan.Moved, Move{Ref: e.ref, From: w.entry.merchant, To: e.merchant})
-		}
-		c.judge(ch, e)
-	}
-	slices.SortFunc(ch.plan.New, byID)
-	slices.SortFunc(ch.plan.Changed, byID)
-}
-
-func byID(a, b cashback.Merchant) int { return cmp.Compare(a.ID, b.ID) }
-
-// remember keeps a merchant as it was before the change.
-func (c *Catalogue) remember(ch *change, id cashback.MerchantID) {
-	if id == 0 {
-		return
-	}
-	if _, ok := ch.old[id]; ok {
-		return
-	}
-	if m := c.merchants[id]; m != nil {
-		ch.old[id] = m.Merchant
-	} else {
-		ch.old[id] = cashback.Merchant{}
-	}
-}
-
-func sameMerchant(a, b cashback.Merchant) bool {
-	return a.ID == b.ID && a.Name == b.Name && a.Slug == b.Slug && a.Country == b.Country && a.Domain == b.Domain &&
-		a.Category == b.Category && a.Brand == b.Brand && slices.Equal(a.Aliases, b.Aliases)
-}
-
-func (k *cluster) oldest() *entry {
-	var old *entry
-	for _, g := range k.groups {
-		for _, e := range g.entries {
-			if old == nil || e.arrival < old.arrival {
-				old = e
-			}
-		}
-	}
-	return old
-}
-
-// judge says whether an entry needs a person's eye, and notes what changed about that.
-func (c *Catalogue) judge(ch *change, e *entry) {
-	if c.entries[e.ref] != e {
-		return
-	}
-	now, doubt := c.doubts(e)
-	was, had := c.reviews[e.ref]
-	if !doubt && !had {
-		return
-	}
-	if _, ok := ch.plan.undo.reviews[e.ref]; !ok {
-		if had {
-			ch.plan.undo.reviews[e.ref] = &was
-		} else {
-			ch.plan.undo.reviews[e.ref] = nil
-		}
-	}
-	if doubt {
-		c.reviews[e.ref] = now
-		ch.plan.Review = append(ch.plan.Review, now)
-		return
-	}
-	delete(c.reviews, e.ref)
-	ch.plan.Settled = append(ch.plan.Settled, e.ref)
 }
 
 // Merchant returns a merchant by its id, or the one that its id leads to after a
@@ -761,6 +315,7 @@ func (c *Catalogue) Revert(p Plan) {
 	ch := c.begin("")
 	for _, w := range p.undo.entries {
 		e := w.now
+		c.remember(ch, e.merchant)
 		if e.bucket != nil {
 			b := e.bucket
 			b.entries = slices.DeleteFunc(b.entries, func(o *entry) bool { return o == e })
@@ -772,35 +327,32 @@ func (c *Catalogue) Revert(p Plan) {
 		if id >= p.undo.next {
 			e.founded = slices.DeleteFunc(slices.Clone(e.founded), func(f cashback.MerchantID) bool { return f == id })
 			delete(c.founders, id)
-			if m := c.merchants[id]; m != nil {
-				delete(c.slugs, m.Slug)
-				delete(c.merchants, id)
-			}
+			delete(c.slugs, c.slugOf[id])
+			delete(c.slugOf, id)
+			delete(c.merchants, id)
 		}
 	}
 	if p.undo.events < len(c.events) {
-		c.corrections.set(c.events[:p.undo.events])
+		c.correct(ch, c.events[:p.undo.events])
 	}
 	for _, w := range p.undo.entries {
 		e := w.now
-		e.founded = w.entry.founded
+		e.founded = w.founded
 		for _, id := range e.founded {
 			c.founders[id] = e
 		}
-		e.merchant = w.entry.merchant
+		e.merchant = w.merchant
 		if !w.present {
 			delete(c.entries, e.ref)
+			ch.gone = append(ch.gone, e)
 			continue
 		}
 		c.entries[e.ref] = e
-		e.name, e.market, e.domain, e.category = w.entry.name, w.entry.market, w.entry.domain, w.entry.category
+		e.name, e.market, e.domain, e.category = w.name, w.market, w.domain, w.category
 		e.anchored = c.anchors[e.ref]
 		c.place(ch, e)
 	}
-	for _, b := range ch.order {
-		c.regroup(ch, b)
-	}
-	c.settle(ch)
+	c.finish(ch)
 	c.next = p.undo.next
 	for ref, r := range p.undo.reviews {
 		if r == nil {
@@ -826,7 +378,7 @@ func (c *Catalogue) Restore(s State) (Plan, error) {
 		m := &merchant{Merchant: s.Merchants[i], cluster: &cluster{}}
 		c.merchants[m.ID] = m
 		if m.Slug != "" {
-			c.slugs[m.Slug] = m.ID
+			c.slugs[m.Slug], c.slugOf[m.ID] = m.ID, m.Slug
 		}
 		c.next = max(c.next, m.ID+1)
 	}
@@ -873,6 +425,3 @@ func (c *Catalogue) Restore(s State) (Plan, error) {
 	}
 	return ch.plan, nil
 }
-
-// Name is what a person calls the entry, for sentences.
-func (e *entry) String() string { return fmt.Sprintf("%q at %s", e.name, e.ref.Portal) }

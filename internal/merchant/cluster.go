@@ -17,6 +17,7 @@ const margin = 0.03
 type cluster struct {
 	groups []*group // the leading one first, then in canonical order
 	scores []float64
+	oldest *entry // filled when the cluster becomes a merchant
 	// review are the groups that stayed apart and should be looked at.
 	review []near
 }
@@ -53,15 +54,16 @@ func before(a, b *group) int {
 	)
 }
 
-// unit is one name with its harmless variations: "HP" and "HP Store". Where one of
-// its groups belongs, all do.
+// unit is one name, and those that an operator joined to it, with their harmless
+// variations: "HP" and "HP Store". Where one of its groups belongs, all do.
 type unit struct {
 	groups []*group
+	joined int  // how many of them, the first, an operator joined
 	cut    bool // the name was cut off
 	// home is the unit that leads its merchant: itself for a leader, nil while open.
 	home *unit
-	// speakers, of a leader, are the units that stand for the merchant: itself, its
-	// known other names, what an operator joined to it.
+	// speakers, of a leader, are the units that stand for the merchant: itself and its
+	// known other names.
 	speakers []*unit
 }
 
@@ -69,7 +71,6 @@ type unit struct {
 type link struct {
 	score float64
 	apart bool
-	bound bool // an operator joined them
 	cut   bool // one is the other, cut off
 }
 
@@ -116,7 +117,7 @@ func (c *Catalogue) newBlock(groups []*group) *block {
 		}
 	}
 	must, cannot := c.constraints(groups, at)
-	apart := func(i, j int) bool { return cannot[[2]int{i, j}] || verdicts[i*n+j].apart && !must[[2]int{i, j}] }
+	apart := func(i, j int) bool { return cannot[[2]int{i, j}] || verdicts[i*n+j].apart }
 
 	b := &block{links: map[[2]*unit]link{}}
 	of := make([]*unit, n)
@@ -124,17 +125,29 @@ func (c *Catalogue) newBlock(groups []*group) *block {
 		if of[i] != nil {
 			continue
 		}
-		u := &unit{groups: []*group{g}, cut: g.cut()}
+		u := &unit{groups: []*group{g}}
 		of[i] = u
 		b.units = append(b.units, u)
-		for j := i + 1; j < n; j++ {
-			// Each variation is compared with the unit's first name, so that units
-			// don't chain.
-			if of[j] == nil && verdicts[i*n+j].variation && !apart(i, j) {
+		core, all := []int{i}, []int{i}
+		for j := range n {
+			if must[[2]int{i, j}] {
 				of[j] = u
+				u.groups = append(u.groups, groups[j])
+				core, all = append(core, j), append(all, j)
+			}
+		}
+		u.joined = len(u.groups)
+		for j := i + 1; j < n; j++ {
+			// Each variation is compared with the unit's own names, so that units don't
+			// chain.
+			if of[j] == nil && !joined(must, j, n) && slices.ContainsFunc(core, func(k int) bool { return verdicts[k*n+j].variation }) &&
+				!slices.ContainsFunc(all, func(k int) bool { return apart(k, j) }) {
+				of[j] = u
+				all = append(all, j)
 				u.groups = append(u.groups, groups[j])
 			}
 		}
+		u.cut = !slices.ContainsFunc(u.groups, func(g *group) bool { return !g.cut() })
 	}
 	for i := range n {
 		for j := range n {
@@ -147,11 +160,20 @@ func (c *Catalogue) newBlock(groups []*group) *block {
 			l.score = max(l.score, v.score)
 			l.cut = l.cut || v.cut && v.score >= accept
 			l.apart = l.apart || apart(i, j)
-			l.bound = l.bound || must[[2]int{i, j}]
 			b.links[[2]*unit{x, y}] = l
 		}
 	}
 	return b
+}
+
+// joined says whether an operator joined the group at i to another.
+func joined(must map[[2]int]bool, i, n int) bool {
+	for j := range n {
+		if must[[2]int{i, j}] {
+			return true
+		}
+	}
+	return false
 }
 
 // fits is how well a unit fits a leader's merchant; 0 where it can't.
@@ -213,7 +235,7 @@ func (b *block) findLeaders() {
 func (b *block) speaks(u, leader *unit) bool {
 	return slices.ContainsFunc(leader.speakers, func(s *unit) bool {
 		l := b.links[[2]*unit{u, s}]
-		return l.bound || l.score >= strong && !l.apart
+		return l.score >= strong && !l.apart
 	})
 }
 
@@ -276,7 +298,7 @@ func (b *block) placeCut() {
 		best, many := 0.0, false
 		for _, o := range b.units {
 			l := b.links[[2]*unit{u, o}]
-			if o == u || o.home == nil || !l.cut && !l.bound || l.score <= 0 && !l.bound {
+			if o == u || o.home == nil || !l.cut {
 				continue
 			}
 			if home != nil && o.home != home {
@@ -325,9 +347,6 @@ func (b *block) clusters() []*cluster {
 			if slices.Contains(u.home.speakers, s) || l.cut {
 				best = max(best, l.score)
 			}
-			if l.bound {
-				best = 1
-			}
 		}
 		of[u.home].add(u, best)
 	}
@@ -343,7 +362,7 @@ func (b *block) clusters() []*cluster {
 
 func (k *cluster) add(u *unit, score float64) {
 	for i, g := range u.groups {
-		if i > 0 {
+		if i >= u.joined {
 			score = min(score, scores[harmlessly][unknownSites])
 		}
 		k.groups = append(k.groups, g)

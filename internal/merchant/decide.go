@@ -1,8 +1,10 @@
 package merchant
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Scores. From accept on two groups are one shop; between doubtful and accept a
@@ -62,6 +64,9 @@ type verdict struct {
 func (r *Rules) decide(a, b *group, say bool) verdict {
 	if a.alias != nil && b.alias != nil && (a.alias == b.alias || a.alias.source == b.alias.source) {
 		return known(a, b, say)
+	}
+	if cmp.Or(strings.Compare(a.key, b.key), cmp.Compare(a.pin, b.pin), strings.Compare(a.sense, b.sense)) > 0 {
+		a, b = b, a // so that both sides say the same
 	}
 	c := comparison{rules: r, a: a, b: b, rel: relate(a, b), say: say}
 	for _, f := range a.forms {

@@ -11,7 +11,7 @@ import (
 
 // describe fills what a merchant is called from its members: a pure function of
 // them, but for the slug, which stays what it was.
-func (c *Catalogue) describe(ch *change, m *merchant) {
+func (c *Catalogue) describe(m *merchant) {
 	lead := m.cluster.groups[0]
 	m.Country = lead.storefront
 	m.Name = displayName(lead)
@@ -54,7 +54,7 @@ func (c *Catalogue) describe(ch *change, m *merchant) {
 	}
 	slices.Sort(m.Aliases)
 	m.Brand = c.rules.brand(lead)
-	m.Slug = c.slug(ch, m)
+	m.Slug = c.slug(m)
 }
 
 // displayName is the name that most entries of a group use, without marketing;
@@ -110,14 +110,9 @@ func (r *Rules) brand(g *group) string {
 }
 
 // slug keeps the slug that the merchant had, or makes one that is free.
-func (c *Catalogue) slug(ch *change, m *merchant) string {
-	if was := ch.old[m.ID]; was.Slug != "" {
-		return was.Slug
-	}
-	for s, id := range c.slugs {
-		if id == m.ID {
-			return s
-		}
+func (c *Catalogue) slug(m *merchant) string {
+	if s := c.slugOf[m.ID]; s != "" {
+		return s
 	}
 	base := slugify(m.Name)
 	if base == "" {
@@ -133,7 +128,7 @@ func (c *Catalogue) slug(ch *change, m *merchant) string {
 		}
 		s = fmt.Sprintf("%s-%d", base, n)
 	}
-	c.slugs[s] = m.ID
+	c.slugs[s], c.slugOf[m.ID] = m.ID, s
 	return s
 }
 
@@ -157,52 +152,62 @@ func slugify(name string) string {
 	return s
 }
 
-// doubts says why an entry needs a person's eye, with the better candidates first.
-func (c *Catalogue) doubts(e *entry) (Review, bool) {
-	r := Review{Ref: e.ref, Name: e.name, Merchant: e.merchant, Confidence: 1}
-	if e.group == nil {
-		r.Confidence = 0
-		r.Reasons = []string{e.unusable}
-		return r, true
-	}
-	g := e.group
+// doubt is why the entries of a group need a person's eye.
+type doubt struct {
+	confidence float64
+	reasons    []string
+	candidates []Candidate
+}
+
+// doubts says what is doubtful about a group, with the better candidates first; nil
+// where nothing is.
+func (c *Catalogue) doubts(ch *change, g *group) *doubt {
+	d := doubt{confidence: 1}
 	k := g.cluster
-	at := slices.Index(k.groups, g)
-	if at > 0 {
-		r.Confidence = k.scores[at]
+	if at := slices.Index(k.groups, g); at > 0 {
+		d.confidence = k.scores[at]
 	}
-	for _, d := range k.review {
-		if d.group == g {
-			r.Reasons = append(r.Reasons, d.note)
-			r.Candidates = append(r.Candidates, c.candidate(g, d.other, d.score))
+	for _, n := range k.review {
+		if n.group == g {
+			d.reasons = append(d.reasons, n.note)
+			d.candidates = append(d.candidates, c.candidate(g, n.other, n.score))
 		}
 	}
-	c.candidates(g, func(o *group) {
-		if o.cluster == k || o.cluster == nil {
-			return
+	g.near = nil
+	for _, r := range c.resembling(ch, g) {
+		if r.group.cluster != k {
+			g.near = append(g.near, r.group)
 		}
-		v := c.rules.decide(g, o, false)
-		if v.apart || v.score < doubtful {
-			return
+		if r.group.cluster == k || r.score < doubtful || c.forbidden(g, r.group) {
+			continue
 		}
-		if slices.ContainsFunc(r.Candidates, func(x Candidate) bool { return x.Merchant == c.idOf(o) }) || c.forbidden(g, o) {
-			return
-		}
-		r.Candidates = append(r.Candidates, c.candidate(g, o, v.score))
+		d.candidates = append(d.candidates, c.candidate(g, r.group, r.score))
+	}
+	if len(d.candidates) == 0 && len(d.reasons) == 0 {
+		return nil
+	}
+	d.candidates = better(d.candidates)
+	for _, x := range d.candidates {
+		d.confidence = min(d.confidence, 1.5-x.Confidence)
+	}
+	if len(d.reasons) == 0 {
+		d.reasons = append(d.reasons, "it resembles another merchant, but not enough to be joined")
+	}
+	return &d
+}
+
+// better sorts candidates, the best first, and leaves one of each merchant.
+func better(all []Candidate) []Candidate {
+	slices.SortFunc(all, func(a, b Candidate) int {
+		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), strings.Compare(a.Name, b.Name), cmp.Compare(a.Merchant, b.Merchant), slices.Compare(a.Reasons, b.Reasons))
 	})
-	slices.SortStableFunc(r.Candidates, func(a, b Candidate) int {
-		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), strings.Compare(a.Name, b.Name))
-	})
-	if len(r.Candidates) > maxCandidates {
-		r.Candidates = r.Candidates[:maxCandidates]
+	var out []Candidate
+	for _, x := range all {
+		if len(out) < maxCandidates && !slices.ContainsFunc(out, func(o Candidate) bool { return o.Merchant == x.Merchant }) {
+			out = append(out, x)
+		}
 	}
-	for _, x := range r.Candidates {
-		r.Confidence = min(r.Confidence, 1.5-x.Confidence)
-	}
-	if len(r.Candidates) > 0 && len(r.Reasons) == 0 {
-		r.Reasons = append(r.Reasons, "it resembles another merchant, but not enough to be joined")
-	}
-	return r, len(r.Candidates) > 0 || len(r.Reasons) > 0
+	return out
 }
 
 // maxCandidates is how many candidates a review shows: more would not be read.
@@ -216,8 +221,11 @@ func (c *Catalogue) idOf(g *group) cashback.MerchantID {
 }
 
 func (c *Catalogue) candidate(g, o *group, score float64) Candidate {
-	v := c.rules.decide(g, o, true)
-	return Candidate{Merchant: c.idOf(o), Name: displayName(o), Confidence: score, Reasons: v.why}
+	x := Candidate{Merchant: c.idOf(o), Name: displayName(o), Confidence: score, Reasons: c.rules.decide(g, o, true).why}
+	if m := c.merchants[x.Merchant]; m != nil {
+		x.Name = m.Name
+	}
+	return x
 }
 
 // forbidden says whether the operator has said that two groups are two shops.

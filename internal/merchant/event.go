@@ -1,8 +1,8 @@
 package merchant
 
 import (
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -39,7 +39,8 @@ type Event struct {
 	Name     string              `json:"name,omitempty" cbor:"8,keyasint,omitempty"`
 	Undoes   uint64              `json:"undoes,omitempty" cbor:"9,keyasint,omitempty"`
 	Note     string              `json:"note,omitempty" cbor:"10,keyasint,omitempty"`
-	// Anchors are the entries that the event holds on to: of Merchant and of Other.
+	// Anchors are the entries that the event holds on to: the founders of Merchant and
+	// of Other; for a merge, behind them, one entry for each of their other names.
 	// Catalogue.Apply fills them; the store keeps them.
 	Anchors []Ref `json:"anchors,omitempty" cbor:"11,keyasint,omitempty"`
 }
@@ -92,9 +93,13 @@ func (x *corrections) set(events []Event) {
 			continue
 		}
 		switch ev.Kind {
-		case Merge, Apart:
+		case Merge:
+			for _, ref := range ev.Anchors[min(1, len(ev.Anchors)):] {
+				link(ev.Anchors[0], ref, true, ev.Number)
+			}
+		case Apart:
 			if len(ev.Anchors) == 2 {
-				link(ev.Anchors[0], ev.Anchors[1], ev.Kind == Merge, ev.Number)
+				link(ev.Anchors[0], ev.Anchors[1], false, ev.Number)
 			}
 		case Split:
 			for i, ref := range ev.Entries {
@@ -132,7 +137,7 @@ func (c *Catalogue) bound(g *group) []*group {
 			if other == e.ref {
 				other = l.b
 			}
-			if o := c.entries[other]; o != nil && o.group != nil && o.group != g {
+			if o := c.entries[other]; o != nil && o.group != nil && o.group != g && o.group.storefront == g.storefront {
 				out = append(out, o.group)
 			}
 		}
@@ -175,8 +180,8 @@ func (c *Catalogue) constraints(block []*group, at map[*group]int) (must, cannot
 	for _, i := range slices.Backward(use) {
 		l := c.links[i]
 		a, b := c.entries[l.a], c.entries[l.b]
-		if a == nil || b == nil || a.group == nil || b.group == nil {
-			continue
+		if a == nil || b == nil || a.group == nil || b.group == nil || a.group.storefront != b.group.storefront {
+			continue // what was said of a name that the portal has changed since
 		}
 		x, okx := at[a.group]
 		y, oky := at[b.group]
@@ -229,16 +234,54 @@ func (c *Catalogue) Apply(ev Event) (Event, Plan, error) {
 		return ev, Plan{}, err
 	}
 	ch := c.begin("")
+	if ev.Kind == Split {
+		c.keepID(ch, c.lead(ev.Merchant), c.entries[ev.Anchors[0]])
+	}
+	c.correct(ch, append(slices.Clone(c.events), ev))
+	c.finish(ch)
+	return ev, ch.plan, nil
+}
+
+// keepID passes a merchant's id from the entry that founded it to one that stays with
+// it: what is split off doesn't take the id along.
+func (c *Catalogue) keepID(ch *change, id cashback.MerchantID, stays *entry) {
+	founder := c.founders[id]
+	if founder == nil || founder == stays {
+		return
+	}
+	ch.save(founder, true)
+	ch.save(stays, true)
+	founder.founded = slices.DeleteFunc(slices.Clone(founder.founded), func(f cashback.MerchantID) bool { return f == id })
+	stays.founded = append(stays.founded, id)
+	c.founders[id] = stays
+	ch.plan.Founders[id] = stays.ref
+}
+
+// correct puts other events in force, which are more or fewer than those before, and
+// dirties what the ones between hold on to.
+func (c *Catalogue) correct(ch *change, events []Event) {
+	longer := events
+	if len(c.events) > len(events) {
+		longer = c.events
+	}
 	held := map[Ref]bool{}
-	hold := func() {
-		for ref := range c.anchors {
+	for _, ev := range longer[min(len(events), len(c.events)):] {
+		for ev.Kind == Undo { // what it undoes, which may be an undo itself
+			at := slices.IndexFunc(longer, func(o Event) bool { return o.Number == ev.Undoes })
+			if at < 0 {
+				break
+			}
+			ev = longer[at]
+		}
+		for _, ref := range ev.Anchors {
+			held[ref] = true
+		}
+		for _, ref := range ev.Entries {
 			held[ref] = true
 		}
 	}
-	hold()
-	c.corrections.set(append(slices.Clone(c.events), ev))
-	hold()
-	for ref := range held {
+	c.corrections.set(events)
+	for _, ref := range slices.SortedFunc(maps.Keys(held), compareRefs) {
 		e := c.entries[ref]
 		if e == nil {
 			continue
@@ -248,11 +291,6 @@ func (c *Catalogue) Apply(ev Event) (Event, Plan, error) {
 			ch.dirty(e.bucket)
 		}
 	}
-	slices.SortFunc(ch.order, func(a, b *bucket) int {
-		return strings.Compare(string(a.storefront)+"\x00"+a.key, string(b.storefront)+"\x00"+b.key)
-	})
-	c.finish(ch)
-	return ev, ch.plan, nil
 }
 
 // anchor checks an event and finds the entries it holds on to.
@@ -270,7 +308,7 @@ func (c *Catalogue) anchor(ev *Event) error {
 		if f := c.founders[m.ID]; f != nil {
 			return m, f.ref, nil
 		}
-		return m, m.cluster.oldest().ref, nil
+		return m, m.cluster.oldest.ref, nil
 	}
 	switch ev.Kind {
 	case Merge, Apart:
@@ -289,6 +327,13 @@ func (c *Catalogue) anchor(ev *Event) error {
 			return cashback.Errorf(cashback.Invalid, "%s is a storefront of %q and %s one of %q: storefronts of different countries stay different merchants", a.Name, a.Country, b.Name, b.Country)
 		}
 		ev.Anchors = []Ref{ra, rb}
+		if ev.Kind == Merge {
+			for _, g := range slices.Concat(a.cluster.groups, b.cluster.groups) {
+				if ref := g.oldest().ref; !slices.ContainsFunc(ev.Anchors, func(o Ref) bool { return c.entries[o].group == g }) {
+					ev.Anchors = append(ev.Anchors, ref)
+				}
+			}
+		}
 	case Split:
 		m, _, err := of(ev.Merchant)
 		if err != nil {

@@ -107,14 +107,14 @@ func (rd *reading) build(ws []raw) {
 
 // opensPhrase says whether a known phrase begins with this word for "and".
 func (rd *reading) opensPhrase(ws []raw) bool {
-	return phraseAt(ws, 0, rd.rules.longest, func(p string) bool { return rd.rules.after[p] }) > 1
+	return rd.rules.phraseAt(ws, 0, func(p string) bool { return rd.rules.after[p] }) > 1
 }
 
 // classify says what the word at i is, alone or with those after it, and how many
 // words that is.
 func (rd *reading) classify(ws []raw, i int) (word, int) {
 	r := rd.rules
-	n := phraseAt(ws, i, r.longest, func(p string) bool {
+	n := r.phraseAt(ws, i, func(p string) bool {
 		return r.trade(p) || r.lines[p] != "" || i > 0 && (r.after[p] || r.cities[p]) || i == 0 && len(ws) > 1 && r.before[p]
 	})
 	var narrow, wide strings.Builder
@@ -334,7 +334,7 @@ func (r *Rules) respelled(ws []raw) string {
 	var b strings.Builder
 	found := false
 	for i := 0; i < len(ws); {
-		if n := phraseAt(ws, i, r.longest, func(p string) bool { _, ok := r.spellings[p]; return ok }); n > 0 {
+		if n := r.phraseAt(ws, i, func(p string) bool { _, ok := r.spellings[p]; return ok }); n > 0 {
 			b.WriteString(r.spellings[phrase(ws[i:i+n])])
 			i += n
 			found = true

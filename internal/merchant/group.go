@@ -41,7 +41,18 @@ type group struct {
 	features []uint64
 	anchored bool
 	cluster  *cluster
-	mark     uint64 // of the walk that saw the group last
+	block    *hanging // what it hangs together with; nil where it stands alone
+	mark     uint64   // the last change that settled the group
+	near     []*group // of other merchants, that resemble it at least doubtfully
+}
+
+// hanging is the groups of a block.
+type hanging struct{ groups []*group }
+
+// renew gives a group the contents of one that was made anew in its place; the index
+// has its features already.
+func (g *group) renew(o *group) {
+	g.entries, g.forms, g.sites, g.families, g.alias, g.anchored = o.entries, o.forms, o.sites, o.families, o.alias, o.anchored
 }
 
 type siteCount struct {
@@ -83,6 +94,9 @@ func (c *Catalogue) gather(b *bucket) []*group {
 // firms. Entries without a domain go where their category fits, otherwise to the
 // firm with the most entries. It returns nil where there is one firm only.
 func homonyms(entries []*entry) map[*entry]string {
+	if oneLabel(entries) {
+		return nil
+	}
 	var labels []string
 	families := map[string]familySet{}
 	count := map[string]int{}
@@ -147,6 +161,21 @@ func homonyms(entries []*entry) map[*entry]string {
 		}
 	}
 	return out
+}
+
+// oneLabel says whether all domains are of one label: the usual case, quickly.
+func oneLabel(entries []*entry) bool {
+	label := ""
+	for _, e := range entries {
+		if !e.site.own {
+			continue
+		}
+		if label != "" && e.site.label != label {
+			return false
+		}
+		label = e.site.label
+	}
+	return true
 }
 
 // profile computes what the group is compared by. It is a pure function of the

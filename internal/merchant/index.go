@@ -156,14 +156,3 @@ func (x *index) drop(f uint64, g *group) int {
 	}
 	return len(list)
 }
-
-// swap puts a group that was made anew in the place of its former self.
-func (x *index) swap(f uint64, was, now *group) {
-	if n, ok := x.one[f]; ok && n < 0 {
-		for i, o := range x.many[^n] {
-			if o == was {
-				x.many[^n][i] = now
-			}
-		}
-	}
-}

@@ -124,7 +124,7 @@ func (rd *reading) isMarketing(ws []raw) bool {
 	r := rd.rules
 	found := false
 	for i := 0; i < len(ws); {
-		if n := phraseAt(ws, i, r.longest, func(p string) bool { return r.marketing[p] || r.phrases[p] }); n > 0 {
+		if n := r.phraseAt(ws, i, func(p string) bool { return r.marketing[p] || r.phrases[p] }); n > 0 {
 			found, i = true, i+n
 			continue
 		}
@@ -139,7 +139,7 @@ func (rd *reading) isMarketing(ws []raw) bool {
 // says whether ws consists of words and phrases of these lists.
 func (rd *reading) says(ws []raw, lists ...set) bool {
 	for i := 0; i < len(ws); {
-		n := phraseAt(ws, i, rd.rules.longest, func(p string) bool {
+		n := rd.rules.phraseAt(ws, i, func(p string) bool {
 			return slices.ContainsFunc(lists, func(l set) bool { return l[p] })
 		})
 		if n == 0 {
@@ -152,7 +152,7 @@ func (rd *reading) says(ws []raw, lists ...set) bool {
 
 func (rd *reading) hasLine(ws []raw) bool {
 	for i := range ws {
-		if phraseAt(ws, i, rd.rules.longest, func(p string) bool { return rd.rules.lines[p] != "" }) > 0 {
+		if rd.rules.phraseAt(ws, i, func(p string) bool { return rd.rules.lines[p] != "" }) > 0 {
 			return true
 		}
 	}
@@ -174,7 +174,7 @@ func (rd *reading) hasCountry(ws []raw) bool {
 // however it is written.
 func (rd *reading) country(ws []raw, loose bool) (cashback.Country, bool) {
 	r := rd.rules
-	if len(ws) == 0 || len(ws) > r.longest {
+	if len(ws) == 0 || len(ws) > int(r.first[listed(ws[0])]) {
 		return "", false
 	}
 	p := phrase(ws)
@@ -205,6 +205,9 @@ func (rd *reading) settle(c cashback.Country, as string) {
 func (rd *reading) strip(ws []raw) []raw {
 	for range 8 {
 		n := len(ws)
+		if n == 0 {
+			break
+		}
 		if !rd.domainSays(ws) { // "Discount Mags" of discountmags.com
 			ws = rd.stripHead(ws)
 			ws = rd.stripTail(ws)
@@ -244,7 +247,7 @@ func (rd *reading) stripHead(ws []raw) []raw {
 	r := rd.rules
 	end, weak := 0, true
 	for i := 0; i < len(ws); {
-		if n := phraseAt(ws, i, r.longest, func(p string) bool { return r.marketing[p] }); n > 0 {
+		if n := r.phraseAt(ws, i, func(p string) bool { return r.marketing[p] }); n > 0 {
 			weak = weak && n == 1 && r.weak[ws[i].fold]
 			i += n
 			end = i
@@ -272,7 +275,7 @@ func (rd *reading) stripHead(ws []raw) []raw {
 
 func (rd *reading) stripTail(ws []raw) []raw {
 	r := rd.rules
-	if n := phraseBefore(ws, len(ws), r.longest, func(p string) bool { return r.phrases[p] }); n > 0 && n < len(ws) {
+	if n := r.phraseBefore(ws, len(ws), func(p string) bool { return r.phrases[p] }); n > 0 && n < len(ws) {
 		if rest := ws[:len(ws)-n]; !rd.nothing(rest) && !(n == 1 && rd.generic(rest)) {
 			rd.notef("condition taken off: %q", written(ws[len(ws)-n:]))
 			return rest
@@ -280,7 +283,7 @@ func (rd *reading) stripTail(ws []raw) []raw {
 	}
 	start, weak := len(ws), true
 	for end := len(ws); end > 0; {
-		if n := phraseBefore(ws, end, r.longest, func(p string) bool { return r.marketing[p] }); n > 0 {
+		if n := r.phraseBefore(ws, end, func(p string) bool { return r.marketing[p] }); n > 0 {
 			weak = weak && n == 1 && r.weak[ws[end-1].fold]
 			end -= n
 			start = end
@@ -318,13 +321,12 @@ func (rd *reading) stripYear(ws []raw) []raw {
 
 func (rd *reading) stripLegal(ws []raw) []raw {
 	r := rd.rules
-	n := phraseBefore(ws, len(ws), r.longest, func(p string) bool {
-		if len(p) <= 9 && len(p) >= 3 && p[1] == ' ' { // "S.p.A." comes as three words
-			s := strings.ReplaceAll(p, " ", "")
-			return r.legal[p] || r.legal[s] || r.legalShort[s]
+	n := r.phraseBefore(ws, len(ws), func(p string) bool { return r.legal[p] || r.legalShort[p] })
+	if l := letters(ws); l > n { // "S.p.A." comes as three words
+		if p := r.compact(ws[len(ws)-l:]); r.legal[p] || r.legalShort[p] {
+			n = l
 		}
-		return r.legal[p] || r.legalShort[p]
-	})
+	}
 	if n == 0 || n == len(ws) {
 		return ws
 	}
@@ -338,6 +340,15 @@ func (rd *reading) stripLegal(ws []raw) []raw {
 	}
 	rd.notef("legal form taken off: %q", written(tail))
 	return rest
+}
+
+// letters is how many single letters a name ends with.
+func letters(ws []raw) int {
+	n := 0
+	for n < len(ws) && len(ws[len(ws)-1-n].fold) == 1 && !ws[len(ws)-1-n].conj {
+		n++
+	}
+	return n
 }
 
 func (rd *reading) stripCountry(ws []raw) []raw {

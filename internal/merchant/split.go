@@ -180,9 +180,9 @@ func isASCIIOneCase(s string) bool {
 
 // phraseAt returns how many words from i on make the longest phrase for which ok
 // says yes; 0 for none.
-func phraseAt(ws []raw, i, longest int, ok func(string) bool) int {
+func (r *Rules) phraseAt(ws []raw, i int, ok func(string) bool) int {
 	best := 0
-	for n := 1; n <= longest && i+n <= len(ws); n++ {
+	for n := 1; n <= int(r.first[listed(ws[i])]) && i+n <= len(ws); n++ {
 		if ok(phrase(ws[i : i+n])) {
 			best = n
 		}
@@ -191,8 +191,8 @@ func phraseAt(ws []raw, i, longest int, ok func(string) bool) int {
 }
 
 // phraseBefore is phraseAt for the phrase that ends before end.
-func phraseBefore(ws []raw, end, longest int, ok func(string) bool) int {
-	for n := min(longest, end); n >= 1; n-- {
+func (r *Rules) phraseBefore(ws []raw, end int, ok func(string) bool) int {
+	for n := min(int(r.last[listed(ws[end-1])]), end); n >= 1; n-- {
 		if ok(phrase(ws[end-n : end])) {
 			return n
 		}
@@ -200,16 +200,22 @@ func phraseBefore(ws []raw, end, longest int, ok func(string) bool) int {
 	return 0
 }
 
+// listed is how a list writes a word.
+func listed(w raw) string {
+	if w.conj {
+		return "and"
+	}
+	return w.fold
+}
+
 // phrase is how a list writes these words.
 func phrase(ws []raw) string {
-	if len(ws) == 1 && !ws[0].conj {
-		return ws[0].fold
+	if len(ws) == 1 {
+		return listed(ws[0])
 	}
 	parts := make([]string, len(ws))
 	for i, w := range ws {
-		if parts[i] = w.fold; w.conj {
-			parts[i] = "and"
-		}
+		parts[i] = listed(w)
 	}
 	return strings.Join(parts, " ")
 }

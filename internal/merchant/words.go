@@ -64,8 +64,9 @@ type Rules struct {
 	aliases  *aliases
 
 	notions int
-	// longest is the most words that a phrase of any list has.
-	longest int
+	// first and last are how many words the longest phrase of any list has that
+	// begins, or ends, with a word.
+	first, last map[string]uint8
 }
 
 type set map[string]bool
@@ -91,7 +92,7 @@ func NewRules(o Options) (*Rules, error) { return readRules(files, o) }
 func readRules(fsys fs.FS, o Options) (*Rules, error) {
 	r := &Rules{
 		countries: map[string]cashback.Country{}, domains: map[string]cashback.Country{}, anyones: set{},
-		and: map[string][]string{}, families: map[string]familySet{}, aliases: newAliases(),
+		and: map[string][]string{}, families: map[string]familySet{}, aliases: newAliases(), first: map[string]uint8{}, last: map[string]uint8{},
 	}
 	// apart are the lists of which a word may stand in only one.
 	kinds := map[string]string{}
@@ -297,7 +298,9 @@ func (r *Rules) words(list string) []string {
 			}
 		}
 		if len(ws) > 0 {
-			r.longest = max(r.longest, len(ws))
+			n := uint8(len(ws))
+			r.first[ws[0]] = max(r.first[ws[0]], n)
+			r.last[ws[n-1]] = max(r.last[ws[n-1]], n)
 			out = append(out, strings.Join(ws, " "))
 		}
 	}
