@@ -88,7 +88,8 @@ func (a *asker) get(ctx context.Context, path string, query url.Values, out any)
 
 func (a *asker) send(req *http.Request) (int, []byte, error) {
 	if a.local != nil {
-		req.Host, req.RemoteAddr = "localhost", "127.0.0.1:0"
+		// A server sets RequestURI; answers are kept under it.
+		req.Host, req.RemoteAddr, req.RequestURI = "localhost", "127.0.0.1:0", req.URL.RequestURI()
 		r := &kept{header: http.Header{}, status: http.StatusOK}
 		a.local.ServeHTTP(r, req)
 		return r.status, r.body.Bytes(), nil
