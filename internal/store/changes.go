@@ -80,18 +80,19 @@ func (v *Reader) Changes(ctx context.Context, after uint64, limit int) (out []ca
 			if seen++; len(out) >= limit || seen > 4*limit+chunk {
 				return errStop
 			}
-			if n := numberOf(key); n != next+1 {
+			// A portal whose own record is lost leaves a hole like a lost change.
+			head := v.store.head(r.Portal)
+			if n := numberOf(key); n != next+1 || r.Portal != 0 && head.id == "" {
 				if next > after {
 					return errStop
 				}
-				return cashback.Errorf(cashback.Conflict, "the changes before number %d are damaged", n)
+				return cashback.Errorf(cashback.Conflict, "the changes up to number %d are damaged", n)
 			}
 			next++
 			c := cashback.Change{Number: next, At: moment(r.At), Kind: r.Kind, Merchant: r.Merchant}
 			if r.Portal != 0 {
-				head := v.store.head(r.Portal)
 				portal, rates := v.sees(r.Portal)
-				if head.id == "" || !portal && !r.Public {
+				if !portal && !r.Public {
 					return nil
 				}
 				c.Portal = head.id
