@@ -249,15 +249,26 @@ func problemOf(err error, l *locale.Locale, id string) problem {
 	case errors.As(err, &f):
 		p.Status, p.Detail = f.status, l.T(f.key, f.args...)
 	case errors.As(err, &b):
-		p.Status, p.Detail, p.Field = http.StatusBadRequest, l.T(b.key, append([]any{"Field", b.field}, b.args...)...), b.field
+		args := []any{"Field", b.field}
+		for _, a := range b.args {
+			if n, ok := a.(int); ok {
+				a = l.Int(n)
+			}
+			args = append(args, a)
+		}
+		p.Status, p.Detail, p.Field = http.StatusBadRequest, l.T(b.key, args...), b.field
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		p.Status, p.Detail = http.StatusServiceUnavailable, l.T("error.unavailable")
 	default:
 		row := statuses[cashback.KindOf(err)]
 		p.Status, p.Detail = row.status, l.T(row.key)
 		if errors.As(err, &e) && e.Kind == cashback.Invalid {
-			// A sentence for the person who sent the input; it holds nothing of ours.
+			// A sentence for the person who sent the input; it holds nothing of ours. It is
+			// in English: in another language the field is named, and no more.
 			p.Detail, p.Field = e.Message, e.Place.Field
+			if l.Lang != "en" && p.Field != "" {
+				p.Detail = l.T("error.field", "Field", p.Field)
+			}
 		}
 	}
 	p.Title = http.StatusText(p.Status)

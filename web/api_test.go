@@ -253,7 +253,7 @@ func TestBadInput(t *testing.T) {
 		ranking + "?amount=1e9":                    {400, "amount", "120 or 12.50"},
 		ranking + "?amount=NaN":                    {400, "amount", "120 or 12.50"},
 		ranking + "?amount=12.345":                 {400, "amount", "at most 2 decimals"},
-		ranking + "?amount=99999999999":            {400, "amount", "up to 10000000"},
+		ranking + "?amount=99999999999":            {400, "amount", "up to 10,000,000"},
 		ranking + "?currency=EURO":                 {400, "currency", "three-letter"},
 		ranking + "?customer=maybe":                {400, "customer", "new, existing"},
 		ranking + "?amount=1&amount=2":             {400, "amount", "twice"},

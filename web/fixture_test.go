@@ -5,8 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,7 +41,7 @@ func newTown(t testing.TB) *town {
 	}
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
-			t.Error(err)
+			panic(err) // the common town outlives the test that built it
 		}
 	})
 	rules, err := merchant.NewRules(merchant.Options{})
@@ -205,12 +209,6 @@ func upTo(rate string) cashback.Tier {
 	return t
 }
 
-func testConfig(t testing.TB) Config {
-	w := newTown(t)
-	w.populate()
-	return w.config()
-}
-
 func (w *town) config() Config {
 	c := config()
 	c.Store, c.Index = w.store, w.index()
@@ -228,7 +226,7 @@ func (w *town) index() *index.Index {
 	go func() { done <- x.Run(context.Background()) }()
 	w.t.Cleanup(func() {
 		if err := errors.Join(x.Close(), <-done); err != nil {
-			w.t.Error(err)
+			panic(err)
 		}
 	})
 	deadline := time.Now().Add(20 * time.Second)
@@ -279,6 +277,55 @@ func (s source) Shop(ctx context.Context, id cashback.MerchantID) (index.Shop, b
 	return index.Shop{Merchant: m, Offers: offers}, err == nil, err
 }
 
+// common is the town of all tests that only read: it takes half a second to build.
+var common struct {
+	once   sync.Once
+	config Config
+	close  []func()
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, f := range slices.Backward(common.close) {
+		f()
+	}
+	if err := os.RemoveAll(commonFolder); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+var commonFolder = filepath.Join(os.TempDir(), fmt.Sprintf("cagnotte-web-test-%d", os.Getpid()))
+
+// lasting is a test whose folders and cleanups last until all tests have ended.
+type lasting struct {
+	testing.TB
+	folders int
+}
+
+func (l *lasting) Cleanup(f func()) { common.close = append(common.close, f) }
+
+func (l *lasting) TempDir() string {
+	l.folders++
+	dir := filepath.Join(commonFolder, fmt.Sprint(l.folders))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		l.Fatal(err)
+	}
+	return dir
+}
+
+func testConfig(t testing.TB) Config {
+	t.Helper()
+	common.once.Do(func() {
+		w := newTown(&lasting{TB: t})
+		w.populate()
+		common.config = w.config()
+	})
+	return common.config
+}
+
+// newServer serves the common town; a test that changes something builds its own.
 func newServer(t testing.TB) *Server {
 	t.Helper()
 	s, err := New(testConfig(t))

@@ -92,7 +92,7 @@ func (s *Server) howPage(v *visit) (*reply, error) {
 
 // What the home page shows.
 const (
-	popularShops = 12
+	popularShops = 8
 	homeMoves    = 8
 	// recentChanges is how far back moves are looked for: about a day of the demo, an
 	// hour of sixty portals.

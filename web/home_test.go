@@ -81,6 +81,9 @@ func TestSearchPage(t *testing.T) {
 	if got := d.Find(".note").First().Text(); !strings.Contains(got, "Aucun portail") {
 		t.Errorf("an unknown address: %q", got)
 	}
+	if got := document(t, s, "/fr/search?min_percent=lots", 400).Find(".error p").First().Text(); !strings.Contains(got, "min_percent") || strings.Contains(got, "rate") {
+		t.Errorf("a wrong filter in French: %q", got)
+	}
 	// What was chosen stays chosen.
 	d = document(t, s, "/fr/search?category=culture&no_up_to=1", 200)
 	if got := attrs(d.Find(".filters input:checked, .filters input[checked]"), "value"); !slices.Equal(got, []string{"culture", "1"}) {

@@ -127,6 +127,10 @@ func (s *Server) searchPage(v *visit) (*reply, error) {
 		return nil, err
 	}
 	ask.Facets = true
+	if q.Q == "" && len(q.In) == 0 {
+		// Whoever only browses means the country's shops; a name is looked for everywhere.
+		ask.Filter.Countries = []cashback.Country{c.Country}
+	}
 	hits, address, err := s.byAddress(v.ctx, q.Q, c.Country)
 	if err != nil {
 		return nil, err

@@ -45,6 +45,7 @@ type Locale struct {
 	tag       language.Tag
 	words     map[string]message
 	money     *currency.Formatter
+	whole     *currency.Formatter
 	signed    *currency.Formatter
 	plain     *currency.Formatter
 	countries display.Namer
@@ -91,6 +92,7 @@ func Load(zone *time.Location) (*Set, error) {
 			words:     map[string]message{},
 			amounts:   map[amountKey]string{},
 			money:     currency.NewFormatter(currency.NewLocale(lang)),
+			whole:     currency.NewFormatter(currency.NewLocale(lang)),
 			signed:    currency.NewFormatter(currency.NewLocale(lang)),
 			plain:     currency.NewFormatter(currency.NewLocale(lang)),
 			countries: display.Regions(tag),
@@ -104,6 +106,7 @@ func Load(zone *time.Location) (*Set, error) {
 				l.words[m.ID].forms[plural.One] = cut(m.One)
 			}
 		}
+		l.whole.MinDigits = 0
 		l.signed.AddPlusSign = true
 		l.plain.CurrencyDisplay = currency.DisplayNone
 		l.plain.MinDigits = 0
@@ -226,10 +229,16 @@ func (t text) fill(args []any) string {
 // Money is an amount with its currency's sign, at its currency's decimals.
 func (l *Locale) Money(m cashback.Money) string { return l.amount(l.money, m) }
 
+// Basket is an amount as people say it: without decimals where it is whole.
+func (l *Locale) Basket(m cashback.Money) string { return l.amount(l.whole, m) }
+
 // Change is an amount with its sign, plus or minus.
 func (l *Locale) Change(m cashback.Money) string { return l.amount(l.signed, m) }
 
 func (l *Locale) amount(f *currency.Formatter, m cashback.Money) string {
+	if d := m.Decimal(); f == l.whole && !d.IsInt() {
+		f = l.money
+	}
 	if s, ok := l.written(f, m.Decimal().String(), string(m.Currency)); ok {
 		return s
 	}
@@ -323,8 +332,16 @@ func (l *Locale) Wait(days int64) string {
 
 // Date is a day with its month in words.
 func (l *Locale) Date(t time.Time) string {
-	t = t.In(l.zone)
-	return l.T("form.date", "Day", strconv.Itoa(t.Day()), "Month", l.month(t), "Year", strconv.Itoa(t.Year()))
+	return l.day(t.In(l.zone))
+}
+
+// day is a date with its month in words; the first of a month has a form of its own.
+func (l *Locale) day(t time.Time) string {
+	key := "form.date"
+	if t.Day() == 1 {
+		key = "form.date_first"
+	}
+	return l.T(key, "Day", strconv.Itoa(t.Day()), "Month", l.month(t), "Year", strconv.Itoa(t.Year()))
 }
 
 // Day is Date of a calendar day, whatever the zone.
@@ -352,7 +369,7 @@ func (l *Locale) When(t, now time.Time) string {
 // (cashback.Origin).
 func (l *Locale) AsOf(s string) string {
 	if t, err := time.Parse("2006-01-02", s); err == nil {
-		return l.T("form.date", "Day", strconv.Itoa(t.Day()), "Month", l.month(t), "Year", strconv.Itoa(t.Year()))
+		return l.day(t)
 	}
 	if t, err := time.Parse("2006-01", s); err == nil {
 		return l.T("form.month", "Month", l.month(t), "Year", strconv.Itoa(t.Year()))

@@ -640,7 +640,7 @@ func answer(c Chrome, s *ShopView, r *view.Ranking) templ.Component {
 			}
 			var templ_7745c5c3_Var30 string
 			templ_7745c5c3_Var30, templ_7745c5c3_Err = templ.JoinStringErrs(c.T("shop.verdict",
-				"Amount", c.L.Money(r.Purchase.Amount),
+				"Amount", c.L.Basket(r.Purchase.Amount),
 				"Portal", r.Settle(r.Ranked[0].Portal).Name,
 				"Value", c.L.Money(r.Money(r.Ranked[0].Value)),
 				"Wait", c.L.Wait(r.Ranked[0].Days)))
