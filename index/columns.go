@@ -428,6 +428,13 @@ func (d *draft) offer(to []cell, slot uint8, portal uint16, o *cashback.Offer) [
 			}
 			to = append(to, c)
 		}
+		if slices.ContainsFunc(to[part:], func(c cell) bool { return c.flags&floor != 0 }) {
+			// RANKING.md, "conditions": where one component states a bottom, the others
+			// count whole.
+			for i := part; i < len(to); i++ {
+				to[i].flags |= floor
+			}
+		}
 		if len(to) == part+1 && part > first {
 			to = merge(to, first)
 		}

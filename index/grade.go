@@ -49,6 +49,9 @@ const (
 	maxText = 200
 	// maxWords is how many words of a text are looked at.
 	maxWords = 8
+	// maxNearWords is the most words in each of which a typing error is looked for:
+	// every one of them costs an automaton.
+	maxNearWords = 4
 	// nearFrom and nearTwoFrom are the shortest texts, in runes, in which one and two
 	// typing errors are forgiven: in shorter ones everything would be near.
 	nearFrom    = 3

@@ -429,7 +429,7 @@ func (n *needle) nearly(edits int) query.Query {
 		return fuzzy(fieldName, text, edits)
 	}
 	whole := fuzzy(fieldPrefix, text, edits)
-	if len(n.words) < 2 || edits > 1 {
+	if len(n.words) < 2 || len(n.words) > maxNearWords || edits > 1 {
 		return whole
 	}
 	return anyOf(whole, n.each(func(w string) query.Query {

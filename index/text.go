@@ -23,6 +23,7 @@ import (
 	"github.com/blevesearch/bleve/v2/search"
 	"github.com/blevesearch/bleve/v2/search/query"
 	bleve "github.com/blevesearch/bleve_index_api"
+	"github.com/blevesearch/vellum/levenshtein"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 )
@@ -469,7 +470,7 @@ func (e *engine) find(ctx context.Context, q query.Query, visit func(cashback.Me
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if strings.Contains(err.Error(), "TooMany") {
+			if strings.Contains(err.Error(), "TooMany") || errors.Is(err, levenshtein.ErrTooManyStates) {
 				return errTooMany
 			}
 			return fmt.Errorf("%w: %w", errBroken, err)
