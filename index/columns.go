@@ -82,8 +82,6 @@ type shop struct {
 	keys []string
 	// host is the domain without "www"; site the registrable part of it.
 	host, site string
-	cat        uint16
-	country    uint16
 }
 
 // cell is one offer's number, or one of several.
@@ -113,7 +111,11 @@ const (
 
 // page holds the shops of pageSize consecutive ids with their offers.
 type page struct {
+	first cashback.MerchantID // of slot 0
 	shops [pageSize]*shop
+	// country and cat are the shops', beside their cells: filters needn't touch the
+	// rows, which lie all over the memory.
+	country, cat [pageSize]uint16
 	// cells of slot i are cells[start[i]:start[i+1]], ordered by portal.
 	start [pageSize + 1]uint32
 	cells []cell
@@ -283,7 +285,7 @@ func (d *draft) done(applied uint64) *columns {
 		if old == nil {
 			old = &page{}
 		}
-		fresh := &page{cells: make([]cell, 0, len(old.cells)+8*len(slots))}
+		fresh := &page{first: cashback.MerchantID(i * pageSize), country: old.country, cat: old.cat, cells: make([]cell, 0, len(old.cells)+8*len(slots))}
 		for slot := range pageSize {
 			fresh.start[slot] = uint32(len(fresh.cells))
 			s, touched := slots[uint8(slot)]
@@ -292,7 +294,7 @@ func (d *draft) done(applied uint64) *columns {
 				fresh.shops[slot] = old.shops[slot]
 				fresh.cells = append(fresh.cells, old.of(slot)...)
 			case s.Merchant.ID != 0:
-				fresh.shops[slot] = d.row(s.Merchant)
+				d.place(fresh, slot, rowOf(s.Merchant))
 				fresh.cells = d.cells(fresh.cells, uint8(slot), s.Offers)
 			}
 		}
@@ -317,14 +319,13 @@ func (d *draft) snapshot() *columns {
 	return &c
 }
 
-// row makes a merchant's row.
-func (d *draft) row(m cashback.Merchant) *shop {
-	s := rowOf(m)
-	s.cat, s.country = d.cats.number(m.Category), d.countries.number(string(m.Country))
-	return s
+// place puts a row into its slot.
+func (d *draft) place(p *page, slot int, s *shop) {
+	p.shops[slot] = s
+	p.country[slot], p.cat[slot] = d.countries.number(string(s.Country)), d.cats.number(s.Category)
 }
 
-// rowOf makes the parts of a row that depend on nothing else.
+// rowOf makes a merchant's row.
 func rowOf(m cashback.Merchant) *shop {
 	s := &shop{Merchant: m, keys: keysOf(m)}
 	s.host, s.site = hostOf(m.Domain)

@@ -37,43 +37,41 @@ var kinds = []cashback.RewardKind{
 	cashback.Percent, cashback.Fixed, cashback.PointsPerUnit, cashback.PointsFixed, cashback.NoCashback, cashback.NotCashback, cashback.Unknown,
 }
 
-// tally counts shops (or, with perOffer, offers) into facets. Within one shop it
-// gathers bits, so a shop counts once for each value.
+// tally counts shops into facets, or offers. Of one shop it gathers bits, so that it
+// counts once for each value; offers it counts by portal and by what they fail, and
+// spreads over the portal's facts in the end.
 type tally struct {
-	perOffer bool
-
 	countries, categories, portals []int
 	traits                         [64]int
 	kinds                          [16]int
-	laneKind                       []uint8
+	// offers counts single offers by portal, and by the one dimension that they fail:
+	// at 0 those that fail none.
+	offers [][failures]int
 
 	// of the shop at hand
 	stamp            uint32
 	seen             []uint32 // by portal
-	method, freq     uint64
-	donation         uint64
+	bits             uint64   // traits
 	kind             uint16
 	inland, category bool
 }
 
-func newTally(p *plan, perOffer bool) *tally {
-	t := &tally{
-		perOffer:   perOffer,
+// failures is one more than the dimensions that a facet can lift.
+const failures = 8
+
+func newTally(p *plan) *tally {
+	return &tally{
 		countries:  make([]int, len(p.c.countries.list)),
 		categories: make([]int, len(p.c.cats.list)),
 		portals:    make([]int, len(p.c.portals)),
 		seen:       make([]uint32, len(p.c.portals)),
-		laneKind:   make([]uint8, len(p.c.lanes)),
+		offers:     make([][failures]int, len(p.c.portals)),
 	}
-	for i := range p.c.lanes {
-		t.laneKind[i] = uint8(max(0, slices.Index(kinds, p.c.lanes[i].kind)))
-	}
-	return t
 }
 
 func (t *tally) begin() {
 	t.stamp++
-	t.method, t.freq, t.donation, t.kind, t.inland, t.category = 0, 0, 0, 0, false, false
+	t.bits, t.kind, t.inland, t.category = 0, 0, false, false
 }
 
 const (
@@ -81,55 +79,110 @@ const (
 	methodMask    = ^uint64(0) >> methodsAt << methodsAt
 )
 
-// offer counts an offer wherever it fails no dimension but the facet's own.
+// lifted is which of a portal's traits are counted when an offer fails the one
+// dimension, or none.
+func lifted(fail uint16) uint64 {
+	switch fail {
+	case 0:
+		return methodMask | frequencyMask | 1<<donationBit
+	case failMethod:
+		return methodMask
+	case failFrequency:
+		return frequencyMask
+	case failDonation:
+		return 1 << donationBit
+	}
+	return 0
+}
+
+// offer counts one of a shop's offers, wherever it fails no dimension but the
+// facet's own.
 func (t *tally) offer(p *plan, offer []cell, portal int, fail uint16) {
 	if fail&(fail-1) != 0 || fail == failOther {
 		return // two failures, or one that no facet lifts
 	}
-	traits := p.traits[portal]
-	if fail&^failMethod == 0 {
-		t.method |= traits & methodMask
-	}
-	if fail&^failFrequency == 0 {
-		t.freq |= traits & frequencyMask
-	}
-	if fail&^failDonation == 0 {
-		t.donation |= traits & (1 << donationBit)
-	}
-	if fail&^failKind == 0 && p.vis[offer[0].lane] == shown {
+	t.bits |= p.traits[portal] & lifted(fail)
+	if fail&^failKind == 0 && p.lane[offer[0].lane].vis == shown {
 		for i := range offer {
-			t.kind |= 1 << t.laneKind[offer[i].lane]
+			t.kind |= 1 << p.lane[offer[i].lane].kind
 		}
 	}
-	if fail&^failCountry == 0 {
-		t.inland = true
-	}
-	if fail&^failCategory == 0 {
-		t.category = true
-	}
-	if fail&^failPortal == 0 && (t.perOffer || t.seen[portal] != t.stamp) {
+	t.inland = t.inland || fail&^failCountry == 0
+	t.category = t.category || fail&^failCategory == 0
+	if fail&^failPortal == 0 && t.seen[portal] != t.stamp {
 		t.seen[portal] = t.stamp
 		t.portals[portal]++
 	}
 }
 
-// shop ends a shop, or with perOffer an offer.
-func (t *tally) shop(s *shop) {
-	for m := t.method | t.freq | t.donation; m != 0; m &= m - 1 {
+// shop ends a shop.
+func (t *tally) shop(pg *page, slot int) {
+	for m := t.bits; m != 0; m &= m - 1 {
 		t.traits[bits.TrailingZeros64(m)]++
 	}
 	for m := t.kind; m != 0; m &= m - 1 {
 		t.kinds[bits.TrailingZeros16(m)]++
 	}
 	if t.inland {
-		t.countries[s.country]++
+		t.countries[pg.country[slot]]++
 	}
 	if t.category {
-		t.categories[s.cat]++
+		t.categories[pg.cat[slot]]++
+	}
+}
+
+// single counts an offer by itself.
+func (t *tally) single(p *plan, offer []cell, pg *page, slot int, fail uint16) {
+	if fail&(fail-1) != 0 || fail == failOther {
+		return
+	}
+	lane := &p.lane[offer[0].lane]
+	which := 0
+	if fail != 0 {
+		which = 1 + bits.TrailingZeros16(fail)
+	}
+	t.offers[lane.portal][which]++
+	if fail&^failCountry == 0 {
+		t.countries[pg.country[slot]]++
+	}
+	if fail&^failCategory == 0 {
+		t.categories[pg.cat[slot]]++
+	}
+	if fail&^failKind != 0 || lane.vis != shown {
+		return
+	}
+	of := uint16(0)
+	for i := range offer {
+		if bit := uint16(1) << p.lane[offer[i].lane].kind; of&bit == 0 {
+			of |= bit
+			t.kinds[p.lane[offer[i].lane].kind]++
+		}
+	}
+}
+
+// spread turns the counts of single offers into those of their portals' facts.
+func (t *tally) spread(p *plan) {
+	for portal := range t.offers {
+		for which, n := range t.offers[portal] {
+			if n == 0 {
+				continue
+			}
+			fail := uint16(0)
+			if which > 0 {
+				fail = 1 << (which - 1)
+			}
+			if fail&^failPortal == 0 {
+				t.portals[portal] += n
+			}
+			for m := p.traits[portal] & lifted(fail); m != 0; m &= m - 1 {
+				t.traits[bits.TrailingZeros64(m)] += n
+			}
+		}
 	}
 }
 
 func (t *tally) facets(p *plan) *Facets {
+	t.spread(p)
 	f := &Facets{Donation: t.traits[donationBit]}
 	f.Countries = counts(t.countries, p.c.countries.list)
 	f.Categories = counts(t.categories, p.c.cats.list)

@@ -305,7 +305,7 @@ func FuzzColumns(f *testing.F) {
 		// What is accepted can be used.
 		p := c.plan(&Query{}, noon)
 		c.each(func(pg *page, slot int, s *shop) bool {
-			p.look(s, pg.of(slot), nil)
+			p.look(pg, slot, nil)
 			return true
 		})
 		c.draft().done(1)

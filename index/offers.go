@@ -59,14 +59,14 @@ func (x *Index) Offers(ctx context.Context, q Query) (Offers, error) {
 	p := c.plan(&q, x.opt.Now())
 	l := &listing{p: p, order: q.Order, top: newTop(q.limit(), after)}
 	if q.Facets {
-		l.tally = newTally(p, true)
+		l.tally = newTally(p)
 	}
 	out := Offers{Applied: c.applied, Partial: !x.state.Load().Loaded}
 	switch a, isAddress := parseAddress(q.Text); {
 	case isAddress:
 		for _, f := range x.byAddress(ctx, c, a, q.Country) {
 			if s, pg, slot := c.find(f.id); s != nil {
-				l.take(pg, slot, s)
+				l.take(pg, slot)
 			}
 		}
 	case q.Text != "":
@@ -76,14 +76,14 @@ func (x *Index) Offers(ctx context.Context, q Query) (Offers, error) {
 			break
 		}
 		_, err = x.match(ctx, c, &n, thorough, func(s *shop, pg *page, slot int, _ Grade) bool {
-			return seen.add(s.ID) && l.take(pg, slot, s)
+			return seen.add(s.ID) && l.take(pg, slot)
 		})
 		if err != nil {
 			return Offers{}, err
 		}
 	default:
 		c.each(func(pg *page, slot int, s *shop) bool {
-			l.take(pg, slot, s)
+			l.take(pg, slot)
 			return true
 		})
 	}
@@ -115,9 +115,9 @@ type listing struct {
 const nthBits = 20
 
 // take counts a shop's offers, and reports whether one of them passes.
-func (l *listing) take(pg *page, slot int, s *shop) bool {
+func (l *listing) take(pg *page, slot int) bool {
 	p := l.p
-	shopFail := p.shopFails(s)
+	shopFail := p.shopFails(pg, slot)
 	if shopFail != 0 && l.tally == nil {
 		return false
 	}
@@ -137,35 +137,33 @@ func (l *listing) take(pg *page, slot int, s *shop) bool {
 		}
 		fail |= shopFail
 		if l.tally != nil {
-			l.tally.begin()
-			l.tally.offer(p, offer, int(p.c.lanes[offer[0].lane].portal), fail)
-			l.tally.shop(s)
+			l.tally.single(p, offer, pg, slot, fail)
 		}
 		if fail != 0 {
 			continue
 		}
 		l.total++
-		l.top.offer(item{place: l.place(offer, s, nth)})
+		l.top.offer(item{place: l.place(offer, pg, slot, nth)})
 	}
 	return l.total > before
 }
 
-func (l *listing) place(offer []cell, s *shop, nth uint64) place {
-	at := place{id: uint64(s.ID)<<nthBits | min(nth, 1<<nthBits-1)}
+func (l *listing) place(offer []cell, pg *page, slot int, nth uint64) place {
+	at := place{id: (uint64(pg.first)+uint64(slot))<<nthBits | min(nth, 1<<nthBits-1)}
 	head := &offer[0]
 	worth := int64(-1)
-	if l.p.vis[head.lane] == shown && l.p.ranked(head) {
+	if l.p.lane[head.lane].vis == shown && l.p.ranked(head) {
 		if w, known := l.p.own(offer); known {
 			worth = w
 		}
 	}
 	readAt := int64(0)
-	if l.p.vis[head.lane] == shown {
+	if l.p.lane[head.lane].vis == shown {
 		readAt = int64(head.readAt)
 	}
 	switch l.order {
 	case ByName:
-		at.first, at.second = nameOrder(s.keys[0])
+		at.first, at.second = nameOrder(pg.shops[slot].keys[0])
 	case ByAge:
 		at.first, at.second = readAt, worth
 	default:
@@ -192,7 +190,7 @@ func (l *listing) row(id uint64) Row {
 	head := &offer[0]
 	ln := &p.c.lanes[head.lane]
 	r := Row{Merchant: s.ID, Name: s.Name, Slug: s.Slug, Portal: p.c.portals[ln.portal].ID}
-	if p.vis[head.lane] != shown {
+	if p.lane[head.lane].vis != shown {
 		return r
 	}
 	r.Shown = true

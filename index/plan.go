@@ -34,9 +34,7 @@ const (
 // and lanes is worked out once, so that an offer costs a few nanoseconds.
 type plan struct {
 	c      *columns
-	worth  []Worth  // by lane
-	vis    []uint8  // by lane
-	fail   []uint16 // by lane
+	lane   []laneView
 	traits []uint64 // by portal
 	cats   []bool   // by category; nil when any will do
 	lands  []bool   // by country; nil when any will do
@@ -48,6 +46,16 @@ type plan struct {
 	least  int64 // MinPercent in millionths, 0 for none
 	// initial is the letter that names begin with, 0 for any.
 	initial byte
+}
+
+// laneView is what a plan makes of one lane: together, so that an offer touches one
+// line of the cache.
+type laneView struct {
+	worth  Worth
+	portal uint16
+	fail   uint16
+	vis    uint8
+	kind   uint8 // its bit in the facet of kinds
 }
 
 const noCountry = math.MaxUint16
@@ -93,9 +101,7 @@ func traitsOf(p *cashback.Portal) uint64 {
 func (c *columns) plan(q *Query, now time.Time) *plan {
 	p := &plan{
 		c:      c,
-		worth:  make([]Worth, len(c.lanes)),
-		vis:    make([]uint8, len(c.lanes)),
-		fail:   make([]uint16, len(c.lanes)),
+		lane:   make([]laneView, len(c.lanes)),
 		traits: make([]uint64, len(c.portals)),
 		home:   noCountry,
 		kinds:  len(q.Filter.Kinds) > 0,
@@ -140,30 +146,29 @@ func (c *columns) plan(q *Query, now time.Time) *plan {
 		p.traits[i] = traitsOf(portal)
 		portalFail[i] = q.failing(portal, p.traits[i])
 	}
-	value := q.Valuer
 	for i := range c.lanes {
-		l := &c.lanes[i]
+		l, v := &c.lanes[i], &p.lane[i]
+		v.portal, v.kind = l.portal, uint8(max(0, slices.Index(kinds, l.kind)))
 		if i == 0 || portalVis[l.portal] == hidden {
 			continue
 		}
-		p.vis[i] = portalVis[l.portal]
-		p.fail[i] = portalFail[l.portal]
+		v.vis, v.fail = portalVis[l.portal], portalFail[l.portal]
 		if len(f.Kinds) > 0 && !slices.Contains(f.Kinds, l.kind) {
-			p.fail[i] |= failKind
+			v.fail |= failKind
 		}
 		if p.least > 0 && l.kind != cashback.Percent {
-			p.fail[i] |= failOther
+			v.fail |= failOther
 		}
-		if p.vis[i] != shown || !l.kind.Pays() {
+		if v.vis != shown || !l.kind.Pays() {
 			continue
 		}
 		portal := &c.portals[l.portal]
+		value := q.Valuer
 		if value == nil {
-			p.worth[i] = FaceValue(hundred(portal.Currency))(Lane{portal, l.kind, l.currency, l.points})
-		} else {
-			p.worth[i] = value(Lane{portal, l.kind, l.currency, l.points})
+			value = FaceValue(hundred(portal.Currency))
 		}
-		p.worth[i].Unit, p.worth[i].Ceiling = max(0, p.worth[i].Unit), max(0, p.worth[i].Ceiling)
+		v.worth = value(Lane{portal, l.kind, l.currency, l.points})
+		v.worth.Unit, v.worth.Ceiling = max(0, v.worth.Unit), max(0, v.worth.Ceiling)
 	}
 	return p
 }
@@ -294,12 +299,12 @@ const failHidden uint16 = 1 << 15
 // fails says which dimensions an offer fails. The shop's own aren't among them.
 func (p *plan) fails(offer []cell) uint16 {
 	head := &offer[0]
-	vis := p.vis[head.lane]
-	if vis == hidden {
+	lane := &p.lane[head.lane]
+	if lane.vis == hidden {
 		return failHidden
 	}
-	fail := p.fail[head.lane]
-	if vis == listed {
+	fail := lane.fail
+	if lane.vis == listed {
 		// What isn't shown can't pass a filter on it, nor tell by failing one.
 		fail &^= failKind
 		if p.kinds {
@@ -312,7 +317,7 @@ func (p *plan) fails(offer []cell) uint16 {
 	}
 	if fail&failKind != 0 {
 		for i := range offer[1:] {
-			if p.fail[offer[1+i].lane]&failKind == 0 {
+			if p.lane[offer[1+i].lane].fail&failKind == 0 {
 				fail &^= failKind
 			}
 		}
@@ -350,7 +355,7 @@ func (p *plan) own(offer []cell) (worth int64, known bool) {
 			least = min(least, sum)
 			sum, any = 0, false
 		}
-		w := &p.worth[c.lane]
+		w := &p.lane[c.lane].worth
 		if c.flags&valued == 0 || !w.Known {
 			continue
 		}
@@ -371,14 +376,14 @@ func (p *plan) own(offer []cell) (worth int64, known bool) {
 }
 
 // shopFails says which of the merchant's own dimensions fail.
-func (p *plan) shopFails(s *shop) (fail uint16) {
-	if p.lands != nil && !p.lands[s.country] {
+func (p *plan) shopFails(pg *page, slot int) (fail uint16) {
+	if p.lands != nil && !p.lands[pg.country[slot]] {
 		fail |= failCountry
 	}
-	if p.cats != nil && !p.cats[s.cat] {
+	if p.cats != nil && !p.cats[pg.cat[slot]] {
 		fail |= failCategory
 	}
-	if p.initial != 0 && initialOf(s.keys[0]) != p.initial {
+	if p.initial != 0 && initialOf(pg.shops[slot].keys[0]) != p.initial {
 		fail |= failOther
 	}
 	return fail
@@ -398,9 +403,10 @@ type summary struct {
 }
 
 // look summarises a shop; tally, which may be nil, counts its offers into facets.
-func (p *plan) look(s *shop, cells []cell, tally *tally) summary {
+func (p *plan) look(pg *page, slot int, tally *tally) summary {
 	sum := summary{best: -1}
-	shopFail := p.shopFails(s)
+	cells := pg.of(slot)
+	shopFail := p.shopFails(pg, slot)
 	if shopFail != 0 && tally == nil {
 		return sum
 	}
@@ -420,7 +426,7 @@ func (p *plan) look(s *shop, cells []cell, tally *tally) summary {
 			continue
 		}
 		fail |= shopFail
-		portal := int(p.c.lanes[offer[0].lane].portal)
+		portal := int(p.lane[offer[0].lane].portal)
 		if portal != lastSeen {
 			lastSeen = portal
 			sum.portals++
@@ -436,14 +442,14 @@ func (p *plan) look(s *shop, cells []cell, tally *tally) summary {
 			sum.passing++
 		}
 		sum.readAt = max(sum.readAt, offer[0].readAt)
-		if p.vis[offer[0].lane] == shown && p.ranked(&offer[0]) {
+		if p.lane[offer[0].lane].vis == shown && p.ranked(&offer[0]) {
 			if worth, known := p.own(offer); known && worth > sum.best {
 				sum.best, sum.bestAt = worth, uint16(portal)
 			}
 		}
 	}
 	if tally != nil {
-		tally.shop(s)
+		tally.shop(pg, slot)
 	}
 	return sum
 }

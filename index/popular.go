@@ -41,7 +41,7 @@ func popular(c *columns, now time.Time) *popularity {
 	p := c.publicPlan("", now)
 	list := make([]ranked, 0, c.shops)
 	c.each(func(pg *page, slot int, s *shop) bool {
-		if sum := p.look(s, pg.of(slot), nil); sum.portals > 0 {
+		if sum := p.look(pg, slot, nil); sum.portals > 0 {
 			list = append(list, ranked{s, sum.portals, sum.best})
 		}
 		return true
@@ -82,7 +82,7 @@ func (x *Index) first(ctx context.Context, g *gathering, n *needle) bool {
 				return
 			}
 			s, pg, slot := g.p.c.find(id)
-			if s == nil || (s.country == g.p.home) != home {
+			if s == nil || (pg.country[slot] == g.p.home) != home {
 				continue
 			}
 			if begins, _ := beginsAt(s.keys[0], 0, n.text); begins {

@@ -163,13 +163,12 @@ func restore(t *savedTables, cells []byte, m mark) (*columns, error) {
 			for n >= len(d.pages) {
 				d.pages = append(d.pages, nil)
 			}
-			p, at = &page{}, n
+			p, at = &page{first: cashback.MerchantID(n * pageSize)}, n
 			d.pages[n] = p
 		}
 		slot := int(s.ID % pageSize)
-		s.cat, s.country = d.cats.number(s.Category), d.countries.number(string(s.Country))
 		p.fill(slot)
-		p.shops[slot] = s
+		d.place(p, slot, s)
 		n := int(t.Cells[i])
 		if n < 0 || n > len(cells)/cellSize {
 			return nil, errSaved

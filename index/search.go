@@ -61,7 +61,7 @@ func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
 	p := c.plan(&q, x.opt.Now())
 	g := &gathering{p: p, order: q.Order, top: newTop(q.limit(), after)}
 	if q.Facets {
-		g.tally = newTally(p, false)
+		g.tally = newTally(p)
 	}
 	r := Result{Applied: c.applied, Partial: !x.state.Load().Loaded}
 	if a, ok := parseAddress(q.Text); ok {
@@ -125,7 +125,7 @@ func (s *idSet) add(id cashback.MerchantID) bool {
 // add takes a shop that matched, once, and reports whether it exists for the asker
 // and passes the filter.
 func (g *gathering) add(s *shop, pg *page, slot int, grade Grade) bool {
-	return g.seen.add(s.ID) && g.take(s, pg, slot, grade)
+	return g.seen.add(s.ID) && g.take(pg, slot, grade)
 }
 
 // addresses takes the shops of an address; the storefront that it names itself comes
@@ -143,28 +143,28 @@ func (g *gathering) addresses(list []foundAt, a address) {
 
 // all takes every shop.
 func (g *gathering) all() {
-	g.p.c.each(func(pg *page, slot int, s *shop) bool {
-		g.take(s, pg, slot, NoMatch)
+	g.p.c.each(func(pg *page, slot int, _ *shop) bool {
+		g.take(pg, slot, NoMatch)
 		return true
 	})
 }
 
-func (g *gathering) take(s *shop, pg *page, slot int, grade Grade) bool {
-	sum := g.p.look(s, pg.of(slot), g.tally)
+func (g *gathering) take(pg *page, slot int, grade Grade) bool {
+	sum := g.p.look(pg, slot, g.tally)
 	if sum.passing == 0 {
 		return false
 	}
 	g.total++
 	g.best = max(g.best, grade)
-	g.top.offer(item{place: g.p.place(g.order, s, grade, &sum), grade: grade})
+	g.top.offer(item{place: g.p.place(g.order, pg, slot, grade, &sum), grade: grade})
 	return true
 }
 
 // place is where a shop stands in an order.
-func (p *plan) place(o Order, s *shop, grade Grade, sum *summary) place {
-	at := place{id: uint64(s.ID)}
+func (p *plan) place(o Order, pg *page, slot int, grade Grade, sum *summary) place {
+	at := place{id: uint64(pg.first) + uint64(slot)}
 	home := int64(0)
-	if s.country == p.home {
+	if pg.country[slot] == p.home {
 		home = 1
 	}
 	many := int64(min(sum.portals, math.MaxUint16))
@@ -172,7 +172,7 @@ func (p *plan) place(o Order, s *shop, grade Grade, sum *summary) place {
 	case ByValue:
 		at.first, at.second = sum.best, many
 	case ByName:
-		at.first, at.second = nameOrder(s.keys[0])
+		at.first, at.second = nameOrder(pg.shops[slot].keys[0])
 	case ByAge:
 		at.first, at.second = int64(sum.readAt), many
 	case ByPortals:
@@ -189,7 +189,7 @@ func (g *gathering) hit(it item) Hit {
 }
 
 func (p *plan) hitOf(s *shop, pg *page, slot int, grade Grade) Hit {
-	sum := p.look(s, pg.of(slot), nil)
+	sum := p.look(pg, slot, nil)
 	h := Hit{Merchant: s.Merchant, Grade: grade, Portals: sum.portals, Passing: sum.passing}
 	if sum.best >= 0 {
 		h.Best, h.Own = p.c.portals[sum.bestAt].ID, sum.best
