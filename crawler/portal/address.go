@@ -139,6 +139,9 @@ func sameHost(a, b string) bool {
 	return strings.EqualFold(strings.TrimPrefix(strings.ToLower(a), "www."), strings.TrimPrefix(strings.ToLower(b), "www."))
 }
 
+// asBrowsers mends what browsers mend in an address.
+var asBrowsers = strings.NewReplacer(" ", "%20", "\t", "", "\n", "", "\r", "", `\`, "/")
+
 // absolute resolves a link as a browser does and refuses what can't be visited:
 // other schemes, credentials, addresses that are too long.
 func absolute(base *url.URL, link string) (*url.URL, bool) {
@@ -146,7 +149,9 @@ func absolute(base *url.URL, link string) (*url.URL, bool) {
 	if link == "" || strings.HasPrefix(link, "#") || len(link) > maxURL {
 		return nil, false
 	}
-	link = strings.NewReplacer(" ", "%20", "\t", "", "\n", "", "\r", "", `\`, "/").Replace(link)
+	if strings.ContainsAny(link, " \t\n\r\\") {
+		link = asBrowsers.Replace(link)
+	}
 	u, err := url.Parse(link)
 	if err != nil {
 		return nil, false

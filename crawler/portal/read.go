@@ -278,8 +278,11 @@ func (e *reader) emptyEnd(top *scope, r *Reading, why string) (Reading, bool) {
 	if x := e.rule.expect; x != nil && x.there(top) == 0 && !x.isItems(e.rule) {
 		return Reading{}, false
 	}
-	if why != "" && q.Number == 0 {
+	if why != "" {
 		return Reading{}, false
+	}
+	if out := e.general(); out.Outcome == cashback.PageBlocked || out.Outcome == cashback.PageScriptShell || out.Outcome == cashback.PageNotFound {
+		return out, true // a wall behind the last page proves nothing
 	}
 	proven := p.untilEmpty || r.Total > 0 && q.Seen >= r.Total
 	for _, u := range p.until {

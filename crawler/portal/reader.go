@@ -111,7 +111,7 @@ func (e *reader) bodyText() string {
 	if utf8.Valid(b) {
 		e.text = string(b)
 	} else {
-		e.text = strings.ToValidUTF8(string(b), "\uFFFD")
+		e.text = string([]rune(string(b))) // a U+FFFD for each byte that is none
 	}
 	if bad := strings.Count(e.text, "\uFFFD"); bad > 0 && bad*100 > utf8.RuneCountInString(e.text) {
 		e.issue("charset", itoa(bad)+" characters can't be read as "+name)

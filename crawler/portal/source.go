@@ -403,7 +403,7 @@ func (src *source) choose(e *reader, single bool) (base picked, items []picked, 
 			from = b.doc.root
 		}
 		src.items.walk(b.doc, from, func(key string, v *value) bool {
-			there = there || v.kind != jsonNull
+			there = true // also as null, which is no entries
 			p := picked{doc: b.doc, val: v, key: key}
 			switch {
 			case src.items.each:
