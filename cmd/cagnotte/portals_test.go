@@ -98,7 +98,7 @@ func TestPortalsTry(t *testing.T) {
 		t.Errorf("%+v", summary)
 	}
 
-	status, stdout, _ = command(t, "", "portals", "try", definition, "--url", "https://www.exemple.test/l", "--page", page)
+	_, stdout, _ = command(t, "", "portals", "try", definition, "--url", "https://www.exemple.test/l", "--page", page)
 	for _, s := range []string{"merchant", "Fnac", "up to 6.5 %", "· Livres", "none", "outcome ok", "leads to https://www.exemple.test/l?page=2"} {
 		if !strings.Contains(stdout, s) {
 			t.Errorf("the table doesn't say %q:\n%s", s, stdout)
