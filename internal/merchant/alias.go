@@ -290,7 +290,7 @@ func (r *Rules) family(category string) familySet {
 	if category == "" || len(category) > maxName {
 		return 0
 	}
-	if f, ok := r.families[category]; ok {
+	if f, ok := r.families[fold(category, false)]; ok {
 		return f
 	}
 	var set familySet

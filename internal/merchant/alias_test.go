@@ -45,22 +45,15 @@ func TestAliasErrors(t *testing.T) {
 		{"unknown section", "[friends]\nTartemp; Bidule [short]", "", "section [friends]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			fsys := fstest.MapFS{}
-			lists, err := files.ReadDir("words")
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, l := range lists {
-				name := path.Join("words", l.Name())
-				data, err := files.ReadFile(name)
-				if err != nil {
-					t.Fatal(err)
+			fsys := shippedFiles(t)
+			for name := range fsys {
+				if strings.HasPrefix(name, "aliases/") {
+					delete(fsys, name)
 				}
-				fsys[name] = &fstest.MapFile{Data: data}
 			}
 			fsys["aliases/all.txt"] = &fstest.MapFile{Data: []byte("# all\n" + c.all)}
 			fsys["aliases/fr.txt"] = &fstest.MapFile{Data: []byte("# one\n\n" + c.fr)}
-			_, err = readRules(fsys, Options{})
+			_, err := readRules(fsys, Options{})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("error %v, want one that says %q", err, c.want)
 			}
@@ -69,4 +62,52 @@ func TestAliasErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLists: the trades of trades.txt are words of categories.txt, and a fault in a
+// list is told with its place.
+func TestLists(t *testing.T) {
+	r := rules(t)
+	for _, m := range []map[string]trade{r.soft, r.firm, r.strict} {
+		for w, of := range m {
+			if r.families[of.name] == 0 {
+				t.Errorf("%q is of the trade %q, which is no word of categories.txt", w, of.name)
+			}
+		}
+	}
+	for _, c := range []struct{ file, text, want string }{
+		{"legal", "[any]\ngmbh, sa\nsa", "words/legal.txt:3"},
+		{"trades", "[soft]\nshoes schuhe", "words/trades.txt:2"},
+		{"trades", "[soft]\nshoes: schuhe\n[firm]\nshoes: schuhe", "stands under [soft] already"},
+		{"countries", "FR: .fr", "want CODE: domains: words"},
+		{"grammar", "[verbs]\nto be", "a section [verbs] is not known"},
+		{"spellings", "1: one\n2: one", "stands under \"1\" already"},
+		{"hosts", "a.com, a.com", "stands here already"},
+	} {
+		fsys := shippedFiles(t)
+		fsys["words/"+c.file+".txt"] = &fstest.MapFile{Data: []byte(c.text)}
+		if _, err := readRules(fsys, Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %q: %v, want %q", c.file, c.text, err, c.want)
+		}
+	}
+}
+
+// shippedFiles are the files of this build, to be changed.
+func shippedFiles(t testing.TB) fstest.MapFS {
+	t.Helper()
+	out := fstest.MapFS{}
+	for _, dir := range []string{"words", "aliases"} {
+		list, err := files.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range list {
+			data, err := files.ReadFile(path.Join(dir, l.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[path.Join(dir, l.Name())] = &fstest.MapFile{Data: data}
+		}
+	}
+	return out
 }

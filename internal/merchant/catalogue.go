@@ -94,7 +94,8 @@ type Plan struct {
 // Catalogue is the merchants of all portals in memory, kept current entry by entry.
 // It is rebuilt at start from what the store holds, and is safe for concurrent use.
 type Catalogue struct {
-	rules *Rules
+	rules    *Rules
+	maxBlock int
 
 	mu       sync.RWMutex
 	entries  map[Ref]*entry
@@ -146,6 +147,7 @@ type merchant struct {
 func New(r *Rules) *Catalogue {
 	return &Catalogue{
 		rules:       r,
+		maxBlock:    defaultBlock,
 		entries:     map[Ref]*entry{},
 		buckets:     map[bucketKey]*bucket{},
 		features:    newIndex(),

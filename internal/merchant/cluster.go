@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// maxBlock is how many groups may hang together before none of them is joined: a
+// defaultBlock is how many groups may hang together before none of them is joined: a
 // real shop has a handful of names, and a flood of near ones is an attack or a
 // mistake, which must cost neither time nor truth.
-const maxBlock = 256
+const defaultBlock = 256
 
 // margin is by how much a merchant must fit better than the next one.
 const margin = 0.03
@@ -88,18 +88,39 @@ func (c *Catalogue) settleBlock(groups []*group) []*cluster {
 	if len(groups) == 1 {
 		return []*cluster{{groups: groups, scores: []float64{1}}}
 	}
-	if len(groups) > maxBlock {
-		out := make([]*cluster, len(groups))
-		for i, g := range groups {
-			out[i] = &cluster{groups: []*group{g}, scores: []float64{1}}
-		}
-		return out
+	if len(groups) > c.maxBlock {
+		return c.asTold(groups)
 	}
 	b := c.newBlock(groups)
 	b.findLeaders()
 	b.placeOthers()
 	b.placeCut()
 	return b.clusters()
+}
+
+// asTold joins only what an operator joined.
+func (c *Catalogue) asTold(groups []*group) []*cluster {
+	at := make(map[*group]int, len(groups))
+	for i, g := range groups {
+		at[g] = i
+	}
+	must, _ := c.constraints(groups, at)
+	in := map[*group]bool{}
+	var out []*cluster
+	for i, g := range groups {
+		if in[g] {
+			continue
+		}
+		k := &cluster{groups: []*group{g}, scores: []float64{1}}
+		for j := i + 1; j < len(groups); j++ {
+			if must[[2]int{i, j}] {
+				in[groups[j]] = true
+				k.groups, k.scores = append(k.groups, groups[j]), append(k.scores, 1)
+			}
+		}
+		out = append(out, k)
+	}
+	return out
 }
 
 // newBlock compares all groups with each other and makes the units.
@@ -231,6 +252,12 @@ func (b *block) findLeaders() {
 	}
 }
 
+// slight says whether a unit is one entry with nothing to its name: it doesn't keep
+// others from the merchants that are known better.
+func (u *unit) slight() bool {
+	return len(u.groups) == 1 && len(u.groups[0].entries) == 1 && len(u.groups[0].sites) == 0 && u.groups[0].alias == nil
+}
+
 // speaks says whether a unit is another name of the leader itself.
 func (b *block) speaks(u, leader *unit) bool {
 	return slices.ContainsFunc(leader.speakers, func(s *unit) bool {
@@ -254,7 +281,11 @@ func (b *block) placeOthers() {
 		}
 		o := offer{unit: u}
 		next := 0.0
-		for _, l := range leaders {
+		fit := slices.DeleteFunc(slices.Clone(leaders), func(l *unit) bool { return b.fits(u, l) == 0 })
+		if slices.ContainsFunc(fit, func(l *unit) bool { return !l.slight() }) {
+			fit = slices.DeleteFunc(fit, (*unit).slight)
+		}
+		for _, l := range fit {
 			if s := b.fits(u, l); s > o.score {
 				next, o.score, o.leader = o.score, s, l
 			} else {

@@ -283,6 +283,9 @@ func (c *Catalogue) reasons(e *entry) []string {
 	} else if len(k.groups) == 1 {
 		out = append(out, "no other entry has this name")
 	}
+	if g == lead && len(k.groups) > 1 {
+		out = append(out, "the merchant's other names were compared with this name")
+	}
 	return out
 }
 

@@ -203,20 +203,23 @@ func (c *Catalogue) constraints(block []*group, at map[*group]int) (must, cannot
 		}
 		root[rx] = ry
 	}
+	side := map[int][]int{}
 	for i := range block {
-		for j := range block {
-			if i != j && find(i) == find(j) {
-				must[[2]int{i, j}] = true
+		side[find(i)] = append(side[find(i)], i)
+	}
+	for _, all := range side {
+		for _, i := range all {
+			for _, j := range all {
+				if i != j {
+					must[[2]int{i, j}] = true
+				}
 			}
 		}
 	}
 	for _, w := range walls {
-		p, q := find(w[0]), find(w[1])
-		for i := range block {
-			for j := range block {
-				if find(i) == p && find(j) == q {
-					cannot[[2]int{i, j}], cannot[[2]int{j, i}] = true, true
-				}
+		for _, i := range side[find(w[0])] {
+			for _, j := range side[find(w[1])] {
+				cannot[[2]int{i, j}], cannot[[2]int{j, i}] = true, true
 			}
 		}
 	}

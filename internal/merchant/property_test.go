@@ -168,14 +168,20 @@ func TestOrderProperty(t *testing.T) {
 	r := rules(t)
 	check(t, 150, 20_000, func(t *rapid.T) {
 		w := drawWorld(t, 24)
-		once := New(r)
+		most := rapid.SampledFrom([]int{defaultBlock, 3}).Draw(t, "block")
+		empty := func() *Catalogue {
+			c := New(r)
+			c.maxBlock = most
+			return c
+		}
+		once := empty()
 		for _, ref := range w.refs() {
 			once.Upsert(ref.Portal, []cashback.Entry{w[ref]})
 		}
 		sound(t, once)
 		want := picture(once)
 
-		batch := New(r)
+		batch := empty()
 		for _, p := range []string{"p2", "p0", "p1"} {
 			var es []cashback.Entry
 			for _, ref := range w.refs() {
@@ -188,7 +194,7 @@ func TestOrderProperty(t *testing.T) {
 		diff(t, want, picture(batch), "one by one and portal by portal")
 
 		rnd := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
-		shuffled := New(r)
+		shuffled := empty()
 		refs := w.refs()
 		rnd.Shuffle(len(refs), func(i, j int) { refs[i], refs[j] = refs[j], refs[i] })
 		var gone []Ref

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 )
@@ -85,10 +84,7 @@ func (ch *change) touch(g *group) {
 // place reads an entry and puts it into its bucket.
 func (c *Catalogue) place(ch *change, e *entry) {
 	e.site = c.rules.site(e.domain)
-	e.families = c.rules.family(fold(e.category, false))
-	if e.families == 0 {
-		e.families = c.rules.family(strings.ToLower(e.category))
-	}
+	e.families = c.rules.family(e.category)
 	f, ok := c.rules.read(e.market, e.name, e.site)
 	if !ok {
 		e.form, e.group, e.bucket, e.merchant = nil, nil, nil, 0
@@ -514,7 +510,7 @@ func (c *Catalogue) judge(ch *change, e *entry, d *doubt) {
 	was, had := c.reviews[e.ref]
 	now := Review{}
 	if d != nil {
-		now = Review{Ref: e.ref, Name: e.name, Merchant: e.merchant, Confidence: d.confidence, Reasons: d.reasons, Candidates: d.candidates}
+		now = Review{Ref: e.ref, Name: short(e.name), Merchant: e.merchant, Confidence: d.confidence, Reasons: d.reasons, Candidates: d.candidates}
 	}
 	if d == nil && !had || d != nil && had && was.equal(now) {
 		return
