@@ -66,6 +66,7 @@ type cli struct {
 	Demo      demoCmd      `cmd:"" help:"Start demo portals on this machine, crawl them, and serve."`
 	Serve     serveCmd     `cmd:"" help:"Serve web, API, scheduler and crawler."`
 	Crawl     crawlCmd     `cmd:"" help:"Crawl now, and print what came of it."`
+	Users     usersCmd     `cmd:"" help:"Accounts, while no process serves the folder."`
 	Rank      rankCmd      `cmd:"" help:"Which portal leaves the most money in your hands."`
 }
 

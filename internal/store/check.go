@@ -11,6 +11,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/merchant"
 	"github.com/cagnotte/cagnotte/internal/schedule"
@@ -146,6 +147,9 @@ var forms = map[bucket]func() any{
 	runIDsBucket: func() any { return new(runPlace) }, stagesBucket: func() any { return new(Stage) },
 	heldBucket: func() any { return new(heldRecord) }, jobsBucket: func() any { return new(schedule.Job) },
 	auditBucket: func() any { return new(AuditEntry) },
+	usersBucket: func() any { return new(account.User) }, addressesBucket: func() any { return new(account.UserID) },
+	bearersBucket: func() any { return new(bearerRecord) }, grantsBucket: func() any { return new(account.Grant) },
+	sessionsBucket: func() any { return new(account.Session) }, apiKeysBucket: func() any { return new(account.Key) },
 }
 
 func (c *checker) all(ctx context.Context) error {
@@ -298,6 +302,7 @@ func (c *checker) sense() {
 		}
 		return nil
 	})
+	c.people()
 	count, err := c.t.counters()
 	if err != nil {
 		c.r.note(&c.r.Records, "%v", err)

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 
+	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 )
 
@@ -52,6 +53,17 @@ const (
 //	audit      S                    what operators did
 //	damaged    bucket 0 key         records set aside, as they were
 //
+// What belongs to a person lies under the person's number U (4 bytes), so that no
+// read reaches another's and a deletion drops whole ranges:
+//
+//	users      U                    the person; addresses, bearers lead to U
+//	addresses  e-mail address       U
+//	bearers    digest of a token    which session or key of which U it opens
+//	grants     digest of a token    what may be done with it once
+//	sessions   U id                 a signed-in browser
+//	apikeys    U id                 an API key
+//	filler     S                    zeros, while freed pages are overwritten
+//
 // Offers lie under their merchant, because that is how they are read most: a shop's
 // offers, and the whole index, are one walk each. A portal finds its own through
 // listed; a merge moves records. What every look at a page renews (time, hash, run)
@@ -87,6 +99,14 @@ const (
 	hostsBucket     bucket = "hosts"
 	auditBucket     bucket = "audit"
 	damagedBucket   bucket = "damaged"
+
+	usersBucket     bucket = "users"
+	addressesBucket bucket = "addresses"
+	bearersBucket   bucket = "bearers"
+	grantsBucket    bucket = "grants"
+	sessionsBucket  bucket = "sessions"
+	apiKeysBucket   bucket = "apikeys"
+	fillerBucket    bucket = "filler"
 )
 
 var buckets = []bucket{
@@ -95,13 +115,17 @@ var buckets = []bucket{
 	merchantsBucket, slugsBucket, reviewsBucket, eventsBucket,
 	changesBucket, runsBucket, runIDsBucket, stagesBucket, stagedBucket, heldBucket,
 	jobsBucket, hostsBucket, auditBucket, damagedBucket,
+	usersBucket, addressesBucket, bearersBucket, grantsBucket, sessionsBucket, apiKeysBucket, fillerBucket,
 }
+
+// personal are the buckets whose keys begin with a person's number.
+var personal = []bucket{usersBucket, sessionsBucket, apiKeysBucket}
 
 // appended are the buckets whose keys mostly arrive in order: their pages are
 // filled, not left half empty for what will never come between.
 var appended = map[bucket]bool{
 	listedBucket: true, readingsBucket: true, historyBucket: true, changesBucket: true,
-	runsBucket: true, eventsBucket: true, auditBucket: true, factsBucket: true,
+	runsBucket: true, eventsBucket: true, auditBucket: true, factsBucket: true, fillerBucket: true,
 }
 
 type (
@@ -143,6 +167,13 @@ const offerKeySize = 10
 func placeUnder(key []byte) (cashback.MerchantID, place) {
 	return cashback.MerchantID(binary.BigEndian.Uint32(key)), placeOf(key[4:])
 }
+
+func userKey(u account.UserID) []byte { return binary.BigEndian.AppendUint32(nil, uint32(u)) }
+
+func userOf(key []byte) account.UserID { return account.UserID(binary.BigEndian.Uint32(key)) }
+
+// ownKey is the key of something that is a person's.
+func ownKey(u account.UserID, id string) []byte { return append(userKey(u), id...) }
 
 func numberKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 

@@ -232,7 +232,7 @@ func (s *salvage) finish() error {
 		was := &s.counted
 		count.Entry, count.Change, count.Run = max(count.Entry, was.Entry), max(count.Change, was.Change), max(count.Run, was.Run)
 		count.Portal, count.Audit, count.Facts = max(count.Portal, was.Portal), max(count.Audit, was.Audit), max(count.Facts, was.Facts)
-		count.Merchant = max(count.Merchant, was.Merchant)
+		count.Merchant, count.User = max(count.Merchant, was.Merchant), max(count.User, was.User)
 		if err := t.put(metaBucket, []byte(countersKey), count); err != nil {
 			return err
 		}
@@ -290,6 +290,9 @@ func (t *tx) recount() (*counters, error) {
 		})
 	}
 	if err == nil {
+		if key, _ := t.bucket(usersBucket).Cursor().Last(); len(key) == 4 {
+			n.User = binary.BigEndian.Uint32(key)
+		}
 		for _, b := range []bucket{merchantsBucket, offersBucket} {
 			if key, _ := t.bucket(b).Cursor().Last(); len(key) >= 4 {
 				n.Merchant = max(n.Merchant, binary.BigEndian.Uint32(key))

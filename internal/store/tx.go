@@ -39,6 +39,7 @@ type counters struct {
 	Facts    uint64 `cbor:"6,keyasint,omitempty"`
 	Earliest uint64 `cbor:"7,keyasint,omitempty"` // the first change that is kept
 	Merchant uint32 `cbor:"8,keyasint,omitempty"`
+	User     uint32 `cbor:"9,keyasint,omitempty"`
 }
 
 const countersKey = "counters"
