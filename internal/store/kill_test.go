@@ -107,6 +107,9 @@ func TestProveKill(t *testing.T) {
 	acked, host := 0, 0
 	for cycle := range cycles {
 		if cycle%5 == 0 {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
 			dir, acked, host = t.TempDir(), 0, 0 // killed while it is created, too
 		}
 		tried, triedHost := acked, host
