@@ -41,7 +41,7 @@ type columns struct {
 	pages     []*page // by id / pageSize; nil where no id of it exists
 	shops     int
 	offers    int
-	kept      *plans
+	kept      *kept
 }
 
 // lane is what decides how an offer's number is valued: portal, kind and units.
@@ -315,7 +315,7 @@ func (d *draft) done(applied uint64) *columns {
 // snapshot ends the draft as it is.
 func (d *draft) snapshot() *columns {
 	c := d.columns
-	c.kept = new(plans)
+	c.kept = new(kept)
 	return &c
 }
 

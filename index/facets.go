@@ -183,7 +183,7 @@ func (t *tally) spread(p *plan) {
 
 func (t *tally) facets(p *plan) *Facets {
 	t.spread(p)
-	f := &Facets{Donation: t.traits[donationBit]}
+	f := &Facets{}
 	f.Countries = counts(t.countries, p.c.countries.list)
 	f.Categories = counts(t.categories, p.c.cats.list)
 	ids := make([]string, len(p.c.portals))
@@ -196,13 +196,19 @@ func (t *tally) facets(p *plan) *Facets {
 		words[i] = string(k)
 	}
 	f.Kinds = counts(t.kinds[:len(kinds)], words)
+	t.facts(f)
+	return f
+}
+
+// facts fills the facets of portals' facts.
+func (t *tally) facts(f *Facets) {
 	f.Methods = counts(t.traits[methodsAt:methodsAt+len(methods)], methods)
-	words = make([]string, len(frequencies))
+	words := make([]string, len(frequencies))
 	for i, q := range frequencies {
 		words[i] = string(q)
 	}
 	f.Frequencies = counts(t.traits[:len(frequencies)], words)
-	return f
+	f.Donation = t.traits[donationBit]
 }
 
 func counts(n []int, of []string) []Count {

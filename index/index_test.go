@@ -62,3 +62,44 @@ func names2(hits []Hit) (out []string) {
 	}
 	return out
 }
+
+func TestPortals(t *testing.T) {
+	m := small()
+	list := []cashback.Portal{portal("igraal", cashback.Public), portal("poulpeo", cashback.Public), portal("mur", cashback.RelationOnly), portal("secret", cashback.Private), portal("away", cashback.Off)}
+	list[1].Countries = []cashback.Country{"BE"}
+	list[1].Name = "Poulpéo"
+	list[0].Facts.Payout = &cashback.Fact[cashback.Payout]{Value: cashback.Payout{Frequency: cashback.Monthly, Methods: []cashback.PayoutMethod{{Kind: "paypal"}}}}
+	m.setPortals(list...)
+	x := indexed(t, t.TempDir(), m)
+	ask := func(q Query) (ids string) {
+		r, err := x.Portals(t.Context(), q, func(p *cashback.Portal) int64 { return int64(len(p.ID)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range r.Hits {
+			ids += h.ID + " "
+		}
+		return ids
+	}
+	for _, c := range []struct {
+		q    Query
+		want string
+	}{
+		{Query{}, "poulpeo igraal mur "},
+		{Query{Country: "FR"}, "igraal mur poulpeo "},
+		{Query{View: OperatorView}, "poulpeo igraal secret mur "},
+		{Query{Text: "poulpeo"}, "poulpeo "},
+		{Query{Text: "pulpeo"}, "poulpeo "},
+		{Query{Text: "!"}, ""},
+		{Query{Filter: Filter{Methods: []string{"paypal"}}}, "igraal "},
+		{Query{Filter: Filter{PortalCountries: []cashback.Country{"BE"}}}, "poulpeo "},
+	} {
+		if got := ask(c.q); got != c.want {
+			t.Errorf("%+v gives %q, not %q", c.q, got, c.want)
+		}
+	}
+	r, err := x.Portals(t.Context(), Query{Facets: true}, nil)
+	if err != nil || len(r.Hits) != 3 || r.Hits[0].ID != "igraal" || r.Hits[0].Shops != 6 || len(r.Facets.Countries) != 2 || r.Facets.Methods[0] != (Count{"paypal", 1}) {
+		t.Errorf("%+v, %v", r, err)
+	}
+}

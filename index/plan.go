@@ -173,8 +173,12 @@ func (c *columns) plan(q *Query, now time.Time) *plan {
 	return p
 }
 
-// plans keeps the plan that most questions share: the public's, without a filter.
-type plans struct{ public atomic.Pointer[plan] }
+// kept is what is worked out once for a snapshot, when it is first asked for.
+type kept struct {
+	// public is the plan that most questions share: the public's, without a filter.
+	public  atomic.Pointer[plan]
+	portals atomic.Pointer[[]portalCount]
+}
 
 // planSeconds is how long a kept plan's idea of the present may be used.
 const planSeconds = 60
