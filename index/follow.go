@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -35,6 +36,8 @@ const (
 )
 
 // follower keeps an index in step with its Source. One goroutine at a time owns it.
+// It paces itself by the machine's clock, as timers do: Options.Now says what counts
+// as today, and may stand still.
 type follower struct {
 	*Index
 	mark    mark // of the columns
@@ -45,9 +48,11 @@ type follower struct {
 	why     string        // there is no text index
 	rest    time.Duration // since the last failed rebuild
 	restEnd time.Time
-	looks   int
-	onTrial bool
-	ordered time.Time // when the popularity was last made
+	// attempts counts the rebuilds since the start.
+	attempts atomic.Int64
+	looks    int
+	onTrial  bool
+	ordered  time.Time // when the popularity was last made
 }
 
 // open takes over what the folder holds.
@@ -76,7 +81,7 @@ func (f *follower) open(ctx context.Context) error {
 	}
 	_, _ = fmt.Sscanf(name, textPrefix+schema+"-%d", &f.next)
 	f.next++
-	f.saved = f.opt.Now()
+	f.saved = time.Now()
 	f.tell(f.mark.applied)
 	return context.Cause(ctx)
 }
@@ -175,7 +180,7 @@ func (f *follower) step(ctx context.Context) (err error) {
 	if err := f.rebuild(ctx); err != nil {
 		return err
 	}
-	if f.unsaved && f.opt.Now().Sub(f.saved) >= f.opt.Save {
+	if f.unsaved && time.Since(f.saved) >= f.opt.Save {
 		f.save(ctx)
 	}
 	f.tell(last)
@@ -268,7 +273,7 @@ func (f *follower) load(ctx context.Context, last uint64) error {
 	}
 	d.setPortals(portals)
 	c := d.done(0)
-	shown := f.opt.Now()
+	shown := time.Now()
 	d = c.draft()
 	n := 0
 	err = f.source.EachShop(ctx, func(s Shop) error {
@@ -278,7 +283,7 @@ func (f *follower) load(ctx context.Context, last uint64) error {
 		}
 		c = d.done(0)
 		d = c.draft()
-		if now := f.opt.Now(); now.Sub(shown) >= showEvery && f.columns.Load().shops <= c.shops {
+		if now := time.Now(); now.Sub(shown) >= showEvery && f.columns.Load().shops <= c.shops {
 			shown = now
 			f.columns.Store(c)
 			f.why = "the shops are being read"
@@ -492,10 +497,10 @@ func (f *follower) discard(e *engine) {
 
 // order makes the popularity anew when the columns have changed, now and then.
 func (f *follower) order() {
-	c, now := f.columns.Load(), f.opt.Now()
+	c, now := f.columns.Load(), time.Now()
 	if p := f.popular.Load(); p == nil || p.of != c && (now.Sub(f.ordered) >= popularEvery || p.of.shops != c.shops) {
 		f.ordered = now
-		f.popular.Store(popular(c, now))
+		f.popular.Store(popular(c, f.opt.Now()))
 	}
 }
 
@@ -530,10 +535,11 @@ func (f *follower) health() {
 // It takes the place of the old one when it is whole and on the disk. Meanwhile the
 // columns go on following.
 func (f *follower) rebuild(ctx context.Context) (err error) {
-	if f.text.Load() != nil || f.opt.Now().Before(f.restEnd) {
+	if f.text.Load() != nil || time.Now().Before(f.restEnd) {
 		return nil
 	}
-	began := f.opt.Now()
+	began := time.Now()
+	f.attempts.Add(1)
 	name := textFolder(f.next)
 	f.next++
 	dir := filepath.Join(f.dir, name)
@@ -548,7 +554,7 @@ func (f *follower) rebuild(ctx context.Context) (err error) {
 		}
 		// Never a hot loop: a disk that is full stays full for a while.
 		f.rest = min(max(f.opt.Rest, 2*f.rest), time.Hour)
-		f.restEnd = f.opt.Now().Add(f.rest)
+		f.restEnd = time.Now().Add(f.rest)
 		f.why = err.Error()
 		err = fmt.Errorf("build the text index: %w (again in %s)", err, f.rest)
 	}()
@@ -565,7 +571,7 @@ func (f *follower) rebuild(ctx context.Context) (err error) {
 	}
 	f.text.Store(e)
 	f.sweep(name)
-	f.log.Info("the text index is built", "shops", f.columns.Load().shops, "took", f.opt.Now().Sub(began).Round(time.Millisecond))
+	f.log.Info("the text index is built", "shops", f.columns.Load().shops, "took", time.Since(began).Round(time.Millisecond))
 	return f.follow(ctx, f.mark.applied)
 }
 
@@ -619,7 +625,7 @@ func (f *follower) flush(ctx context.Context, e *engine) error {
 // save writes the columns and the text index's mark down. A failure costs the next
 // start some time, and nothing else.
 func (f *follower) save(ctx context.Context) {
-	f.saved = f.opt.Now()
+	f.saved = time.Now()
 	if e := f.text.Load(); e != nil && e.stored != e.mark {
 		if err := f.flush(ctx, e); err != nil && ctx.Err() == nil {
 			f.drop(e, err)

@@ -403,28 +403,31 @@ func TestHurt(t *testing.T) {
 	}
 }
 
-// TestNoRoom: where no text index can be made the shops are still found, and the
-// attempts keep a distance.
+// TestNoRoom: where no text index can be made the shops are still found, the
+// attempts keep a distance, and the first that can succeeds.
 func TestNoRoom(t *testing.T) {
 	m := small()
-	dir := t.TempDir()
-	// A file stands where the folders of the index should go.
-	for i := range 3 {
-		if err := os.WriteFile(filepath.Join(dir, textFolder(i+1)), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Chmod(dir, 0o500); err != nil {
+	dir := filepath.Join(t.TempDir(), "index")
+	x := opened(t, dir, m)
+	if err := errors2(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
-	if os.Getuid() == 0 {
-		t.Log("root writes anywhere: the folder is readable only for others")
-	}
-	x := opened(t, dir, m)
 	running(t, x)
-	eventually(t, func() bool { return x.Ready().Loaded }, func() string { return "not loaded" })
+	eventually(t, func() bool { return x.f.attempts.Load() >= 4 }, func() string { return "no attempts" })
+	if st := x.Ready(); !st.Loaded || !st.Degraded || st.Ready || st.Why == "" {
+		t.Errorf("%+v", st)
+	}
 	if h := found(t, x, "amazon"); len(h) != 1 {
+		t.Errorf("found %+v", h)
+	}
+	if err := errors2(os.Remove(dir), os.Mkdir(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	ready(t, x, m)
+	if n := x.f.attempts.Load(); n > 20 {
+		t.Errorf("%d attempts: no pause between them", n)
+	}
+	if h := found(t, x, "amazn"); len(h) != 1 {
 		t.Errorf("found %+v", h)
 	}
 }

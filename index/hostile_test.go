@@ -58,7 +58,7 @@ func hostile(r *rand.Rand) string {
 // neither memory nor work runs away (RELIABILITY.md, T-SRCH: at most 100 ms and
 // 16 MiB each). The time is only reported: machines differ.
 func TestPropertyHostile(t *testing.T) {
-	shops, rounds := 2000, 600
+	shops, rounds := 2000, 200
 	if proving() {
 		shops, rounds = benchShops, 10_000
 	}

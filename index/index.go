@@ -111,7 +111,7 @@ func Open(ctx context.Context, dir string, source Source, options Options) (*Ind
 	}
 	x.state.Store(&Status{Degraded: true, Why: "starting"})
 	x.columns.Store((*columns)(nil).draft().done(0))
-	x.f = follower{Index: x}
+	x.f.Index = x
 	if err := x.f.open(ctx); err != nil {
 		return nil, err
 	}
