@@ -17,6 +17,7 @@ type field struct {
 
 // way is one alternative of a field.
 type way struct {
+	when      *condition
 	picks     []*pick
 	join      []segment
 	template  []segment
@@ -94,6 +95,9 @@ func says(markers []*regexp.Regexp, text string) bool {
 }
 
 func (w *way) read(s *scope, most int) (r read) {
+	if !w.when.holds(s, -1) {
+		return r
+	}
 	if w.number != nil {
 		return w.number.read(s)
 	}
@@ -199,7 +203,7 @@ func (n *number) read(s *scope) (r read) {
 		}
 	}
 	unit := n.unit.text(s)
-	amount, plainNumber := n.scaled(v.text, rawUnit)
+	amount, plainNumber := n.scaled(s, v.text, rawUnit)
 	if !plainNumber {
 		// It brings its own unit ("16%").
 		if unit != "" && !strings.Contains(v.text, unit) && strings.IndexFunc(v.text, func(r rune) bool { return r != '.' && r != ',' && (r < '0' || r > '9') && r != ' ' }) < 0 {
@@ -212,7 +216,7 @@ func (n *number) read(s *scope) (r read) {
 	}
 	text := amount
 	if low := n.min.text(s); low != "" {
-		if l, ok := n.scaled(low, rawUnit); ok && l != amount {
+		if l, ok := n.scaled(s, low, rawUnit); ok && l != amount {
 			text = l + " - " + amount
 		}
 	}
@@ -240,8 +244,12 @@ func spaced(unit string) string {
 	return " " + unit
 }
 
-// scaled multiplies a plain number; ok is false where it isn't one.
-func (n *number) scaled(text, unit string) (string, bool) {
+// scaled multiplies a plain number; ok is false where it isn't one. A number of
+// machines has a dot; one with a comma is read as the locale writes it.
+func (n *number) scaled(s *scope, text, unit string) (string, bool) {
+	if strings.Contains(text, ",") && commaDecimals(s.e.rule.reward.Locale) && strings.Count(text, ",") == 1 && strings.LastIndexByte(text, '.') < strings.IndexByte(text, ',') {
+		text = strings.Replace(strings.ReplaceAll(text, ".", ""), ",", ".", 1)
+	}
 	if strings.ContainsAny(text, ", ") {
 		return "", false
 	}
@@ -259,6 +267,17 @@ func (n *number) scaled(text, unit string) (string, bool) {
 		}
 	}
 	return d.Trim(0).String(), true
+}
+
+// commaDecimals says whether a locale's decimal sign is the comma (CLDR); the
+// others group by it.
+func commaDecimals(locale string) bool {
+	language, _, _ := strings.Cut(locale, "-")
+	switch language {
+	case "en", "ja", "zh", "ko", "th", "he", "hi", "ms", "bn", "ta", "te", "mr", "ur", "ga", "mt", "sw":
+		return false
+	}
+	return !strings.HasSuffix(locale, "-CH") && !strings.HasSuffix(locale, "-MX")
 }
 
 // flag reads a yes or no; "true" and "false" stand for themselves.

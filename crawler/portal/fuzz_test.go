@@ -104,6 +104,15 @@ var fuzzDefinitions = []string{
     uncomment: true
     items: {select: b}
     fields: {name: ., reward: i}
+`, `pages:
+  - kind: list
+    urls: ["https://www.exemple.test/x"]
+    lists:
+      - json: {xml: true, items: "a.b"}
+        fields: {name: [c, "@n", "#text"], reward: {when: {there: d}, pick: [d]}, tiers: {each: "e[].f[]", label: ^.g, reward: "h*"}}
+        optional: true
+      - items: {match: "(?P<name>\\w+) (?P<reward>\\d+ %)"}
+        optional: true
 `}
 
 // FuzzRead: no page makes the reader panic, and what it finds keeps its promises.
@@ -116,12 +125,13 @@ func FuzzRead(f *testing.F) {
 		}
 		defs = append(defs, d)
 	}
-	addresses := []string{"https://www.exemple.test/a?p=2", "https://www.exemple.test/api?o=0", "https://www.exemple.test/s", "https://www.exemple.test/sitemap.xml"}
+	addresses := []string{"https://www.exemple.test/a?p=2", "https://www.exemple.test/api?o=0", "https://www.exemple.test/s", "https://www.exemple.test/sitemap.xml", "https://www.exemple.test/x"}
 	for i, body := range []string{
 		shopPage(0, 3, "<link rel=next href=/x><i class=n>3</i>"), `{"t":3,"a":[{"b":[{"n":"x","v":1,"u":"x","t":[{"l":"a","r":"1 %"}]}]}]}`,
 		`<script>self.__next_f.push([1,"1:{\"a\":[{\"n\":\"$2\",\"r\":\"1 %\"}]}\n2:T3,abc"])</script><script id=n>[[1],{"a":2},[3],{"n":4,"r":5},"x","2 %"]</script>` +
 			`<script>x = {a: [{'n': "y", r: {"__ref": "R:1"}}], "R:1": {t: "3 %"}}</script><script type="application/ld+json">{"@type":"A","name":"z","d":"1 %"}</script><p>5 % Nike</p>`,
 		`<urlset><url><loc>https://www.exemple.test/y</loc></url></urlset>`, `{"a":{"html":"<b>x<i>1 %</i></b>"}}`, `<table><tr><b id=1><td><li>`, "\xff\xfe<\x00b\x00",
+		`<a><b n="x"><c>y</c><d>1 %</d><e><f><h>2 %</h></f></e></b><b>Nike 5 %</b></a>`,
 	} {
 		for n := range defs {
 			if n == i || i >= len(defs) {

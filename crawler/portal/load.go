@@ -80,29 +80,27 @@ type rule struct {
 
 // list is a compiled list of a rule.
 type list struct {
-	name         string
-	json         *source
-	sel          *selector // nil: the page is the entry
-	within       *selector
-	exclude      *selector
-	where        *condition
-	optional     bool
-	split        []*split
-	name_, link  *field
-	reward       *field
-	previous     *field
-	logo, domain *field
-	category     *field
-	country      *field
-	conditions   *field
-	validation   *field
-	tracking     *field
-	id           *field
-	vars         map[string]*field
-	tiers        *tiers
-	drop, keep   []string
-	keepsRaw     bool
-	keepsOnly    bool
+	name     string
+	optional bool
+	// Where the entries lie: JSON, a pattern on the page's source, or elements; with
+	// none of them the page is the entry.
+	json            *source
+	pattern         *regexp.Regexp
+	sel             *selector
+	within, exclude *selector
+	where           *condition
+	split           []*split
+
+	title, reward, previous, link *field
+	logo, domain, category        *field
+	country, conditions, id       *field
+	validation, tracking          *field
+	vars                          map[string]*field
+	tiers                         *tiers
+
+	// Of links: parameters to drop, or the only ones to keep.
+	drop, keep          []string
+	keepsRaw, keepsOnly bool
 }
 
 type split struct {
@@ -385,7 +383,7 @@ func (c *compiler) pages(s *definitionShape) {
 	case starts > maxStarts:
 		c.fault("pages", "the seeds make more than %d first requests", maxStarts)
 	case starts == 0 && len(c.faults) == 0:
-		c.fault("pages", "no rule has an address to begin with")
+		c.fault("pages", "no rule has an address to begin with: a list with its address, or seeds for the placeholders")
 	}
 }
 
@@ -500,7 +498,7 @@ func (c *compiler) addresses(at string, s *pageShape) {
 			case name == "page" || name == "offset" || name == "cursor":
 				c.fault(path, "{%s} needs a paging with param: %s", name, name)
 			default:
-				c.fault(path, "nothing gives a value to {%s}: it is neither a seed nor a field of another rule", short(name))
+				c.fault(path, "nothing gives a value to {%s}: it is neither among the seeds nor among the vars of another rule's fields or follow", short(name))
 			}
 		}
 		p, err := parseAddress(t)
@@ -567,7 +565,16 @@ func (c *compiler) list(at string, index int, s *listShape) *list {
 		}
 		l.within, l.exclude = c.selector(at+".items.within", s.Items.Within), c.selector(at+".items.exclude", s.Items.Exclude)
 		l.where = c.condition(at+".items.where", s.Items.Where, false)
-		if s.Items.Select == "" && c.rule.kind != KindMerchant {
+		switch {
+		case s.Items.Match != "":
+			l.pattern = c.regexp(at+".items.match", s.Items.Match)
+			if s.Items.Select != "" || s.Items.Within != "" || s.Items.Exclude != "" {
+				c.fault(at+".items", "match stands alone: it reads the page's source")
+			}
+			if l.pattern != nil && l.pattern.NumSubexp() == 0 {
+				c.fault(at+".items.match", "the expression names no group: (?P<name>…)")
+			}
+		case s.Items.Select == "" && c.rule.kind != KindMerchant:
 			c.fault(at+".items", "select is missing: the selector of an entry")
 		}
 	case c.rule.kind != KindMerchant:
@@ -588,12 +595,12 @@ func (c *compiler) list(at string, index int, s *listShape) *list {
 	}
 	f := &s.Fields
 	get := func(name string, shape *fieldShape, most int) *field {
-		if shape == nil && len(l.split) > 0 {
+		if shape == nil && (len(l.split) > 0 || l.pattern != nil) {
 			return &field{most: most, ways: []*way{{picks: []*pick{{kind: pickGroup, name: name}}}}}
 		}
 		return c.field(at+".fields."+name, shape, inJSON, most)
 	}
-	l.name_ = get("name", f.Name, maxName)
+	l.title = get("name", f.Name, maxName)
 	l.reward = get("reward", f.Reward, maxRateText)
 	l.previous = get("previous", f.Previous, maxRateText)
 	l.link = get("link", f.Link, maxURL)
@@ -609,7 +616,7 @@ func (c *compiler) list(at string, index int, s *listShape) *list {
 	for name, v := range f.Vars {
 		l.vars[name] = c.field(at+".fields.vars."+name, &v, inJSON, maxURL)
 	}
-	if f.Name == nil && len(l.split) == 0 {
+	if f.Name == nil && len(l.split) == 0 && l.pattern == nil {
 		c.fault(at+".fields", "the entries have no name")
 	}
 	if f.Link != nil {
@@ -781,7 +788,7 @@ func (c *compiler) field(at string, s *fieldShape, inJSON bool, most int) *field
 		}
 		return f
 	}
-	w := &way{all: s.All}
+	w := &way{all: s.All, when: c.condition(at+".when", s.When, inJSON)}
 	where := at
 	if c.places[at+".pick"] != nil {
 		where = at + ".pick"

@@ -8,9 +8,10 @@ import (
 // path is a compiled JSON path: `a.b[0].c`, `rates[].value`, `images[size=large].url`,
 // `"a.b".c`; `$` begins at the document's root, `^` at the item around a tier.
 type path struct {
-	root, up bool
-	steps    []pathStep
-	each     bool // ends with each: every member is meant, not the array
+	root  bool
+	up    int // how many scopes outwards it begins
+	steps []pathStep
+	each  bool // ends with each: every member is meant, not the array
 }
 
 type pathStep struct {
@@ -41,8 +42,14 @@ func parsePath(s string) (*path, error) {
 	switch {
 	case rest == "$" || strings.HasPrefix(rest, "$.") || strings.HasPrefix(rest, "$["):
 		p.root, rest = true, strings.TrimPrefix(rest[1:], ".")
-	case rest == "^" || strings.HasPrefix(rest, "^."):
-		p.up, rest = true, strings.TrimPrefix(rest[1:], ".")
+	default:
+		for strings.HasPrefix(rest, "^") {
+			p.up++
+			rest = rest[1:]
+		}
+		if p.up > 0 {
+			rest = strings.TrimPrefix(rest, ".")
+		}
 	}
 	if rest == "." {
 		rest = ""
@@ -116,6 +123,22 @@ func parsePath(s string) (*path, error) {
 	return p, nil
 }
 
+// levels cuts the path behind each "each", so that the values on the way can be
+// seen from inside. There is at least one.
+func (p *path) levels() (out []*path) {
+	from := 0
+	for i, s := range p.steps {
+		if s.kind == stepEach || s.kind == stepFilter {
+			out = append(out, &path{steps: p.steps[from : i+1], each: true})
+			from = i + 1
+		}
+	}
+	if from < len(p.steps) || len(out) == 0 {
+		out = append(out, &path{steps: p.steps[from:]})
+	}
+	return out
+}
+
 // closing is where the bracket that s begins with is closed, quotes heeded.
 func closing(s string) int {
 	quote := byte(0)
@@ -165,8 +188,20 @@ func walkSteps(d *jsonDoc, steps []pathStep, key string, v *value, yield func(st
 			}
 			return true
 		}
-		if e := v.get(step.key); e != nil {
-			return walkSteps(d, rest, step.key, e, yield)
+		head, glob := strings.CutSuffix(step.key, "*")
+		if !glob && (d == nil || !d.xml) {
+			if e := v.get(step.key); e != nil {
+				return walkSteps(d, rest, step.key, e, yield)
+			}
+			return true
+		}
+		if v.kind != jsonObject {
+			return true
+		}
+		for i, key := range v.keys {
+			if (key == step.key || glob && strings.HasPrefix(key, head)) && !walkSteps(d, rest, key, v.list[i], yield) {
+				return false
+			}
 		}
 	case stepIndex:
 		n := step.index

@@ -285,8 +285,14 @@ func (p *pick) walk(s *scope, yield func(found) bool) {
 		case p.path.root:
 			doc = e.body()
 			from = doc.rootValue()
-		case p.path.up && s.up != nil:
-			from = s.up.val
+		case p.path.up > 0:
+			out := s
+			for range p.path.up {
+				if out.up != nil {
+					out = out.up
+				}
+			}
+			from = out.val
 		}
 		p.path.walk(doc, from, func(_ string, v *value) bool {
 			e.meter.spend(1)

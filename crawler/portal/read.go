@@ -557,6 +557,21 @@ func (e *reader) entries(top *scope, l *list) (out []*scope, why string) {
 		}
 		return out, ""
 	}
+	if l.pattern != nil {
+		for _, m := range l.pattern.FindAllStringSubmatch(e.bodyText(), maxItems+1) {
+			groups := map[string]string{}
+			for i, name := range l.pattern.SubexpNames() {
+				if name != "" {
+					groups[name] = m[i]
+				}
+			}
+			s := &scope{e: e, index: len(out), groups: groups}
+			if l.where.holds(s, -1) {
+				out = append(out, s)
+			}
+		}
+		return out, ""
+	}
 	root := e.html()
 	if root == nil {
 		if e.htmlErr == nil {
@@ -631,7 +646,7 @@ func (e *reader) item(s *scope, l *list) (it Item, ok bool) {
 		}
 	}
 	it.List = l.name
-	if it.Name = l.name_.text(s); it.Name == "" {
+	if it.Name = l.title.text(s); it.Name == "" {
 		e.issue("dropped", "an entry without a name")
 		return it, false
 	}
@@ -838,18 +853,7 @@ func (e *reader) tiers(s *scope, t *tiers) (out []Tier) {
 		if t.path.root {
 			from = s.doc.rootValue()
 		}
-		t.path.walk(s.doc, from, func(key string, v *value) bool {
-			lines := []picked{{doc: s.doc, val: v, key: key}}
-			if !t.path.each && v.kind >= jsonArray {
-				lines = members(lines[0])
-			}
-			for i, p := range lines {
-				if !one(&scope{e: e, val: p.val, doc: s.doc, key: p.key, index: i, up: s}) {
-					return false
-				}
-			}
-			return true
-		})
+		nested(s, from, t.path.levels(), one)
 		return out
 	}
 	if s.node != nil {
@@ -858,6 +862,32 @@ func (e *reader) tiers(s *scope, t *tiers) (out []Tier) {
 		})
 	}
 	return out
+}
+
+// nested calls one for each line: where the path has several "each", the values
+// on the way are the scopes around it.
+func nested(s *scope, from *value, levels []*path, one func(*scope) bool) bool {
+	going := true
+	levels[0].walk(s.doc, from, func(key string, v *value) bool {
+		s.e.meter.spend(1)
+		lines := []picked{{doc: s.doc, val: v, key: key}}
+		if !levels[0].each && v.kind >= jsonArray {
+			lines = members(lines[0])
+		}
+		for i, p := range lines {
+			line := &scope{e: s.e, val: p.val, doc: s.doc, key: p.key, index: i, up: s}
+			if len(levels) > 1 {
+				going = nested(line, p.val, levels[1:], one)
+			} else {
+				going = one(line)
+			}
+			if !going {
+				return false
+			}
+		}
+		return true
+	})
+	return going
 }
 
 // headline sums tiers up where the page has no rate of its own for the shop.

@@ -397,7 +397,7 @@ func TestHostilePages(t *testing.T) {
 	})
 	t.Run("43 a panic is the page's outcome", func(t *testing.T) {
 		broken := load(t, plainList("/l?p={page}", "{param: page}"))
-		broken.rules[0].lists[0].name_ = &field{ways: []*way{nil}} // what no page can do
+		broken.rules[0].lists[0].title = &field{ways: []*way{nil}} // what no page can do
 		r := broken.Read(Page{URL: origin + "/l", Body: []byte(one("<b>X</b>"))})
 		if r.Outcome != cashback.PagePanicked || len(r.Items) > 0 {
 			t.Errorf("%s", r.Outcome)

@@ -162,6 +162,8 @@ type itemsShape struct {
 	Exclude string `yaml:"exclude,omitempty"`
 	// Only entries for which this condition holds (relative to the entry).
 	Where *conditionShape `yaml:"where,omitempty"`
+	// Instead of select: a regular expression on the page's source, of which each match is an entry and each named group a field.
+	Match string `yaml:"match,omitempty"`
 }
 
 // jsonShape says where the JSON lies and which of its values are entries. Without
@@ -173,6 +175,8 @@ type jsonShape struct {
 	Variable string `yaml:"variable,omitempty"`
 	// The strings that a Next.js page pushes (self.__next_f).
 	NextF bool `yaml:"next_f,omitempty"`
+	// That the answer is XML, read as a tree: members are the elements within, "@name" an attribute, "#text" the text beside them.
+	XML bool `yaml:"xml,omitempty"`
 	// The JSON-LD nodes of this @type ("*" for any).
 	LD string `yaml:"ld,omitempty"`
 	// Steps to a string that is JSON again: names, each, and json, base64, url or html to decode on the way.
@@ -244,6 +248,8 @@ type fieldsShape struct {
 // fieldShape is a pick, a list of alternatives, or an object.
 type fieldShape struct {
 	alternatives []fieldShape
+	// Only where this condition holds, seen from the entry.
+	When *conditionShape `yaml:"when,omitempty"`
 	// Where to look, in order: "SELECTOR", "SELECTOR@attribute", "@attribute", a JSON path, or a function such as meta(og:title).
 	Pick pickList `yaml:"pick,omitempty"`
 	// The same as pick.

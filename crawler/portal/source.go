@@ -17,6 +17,7 @@ type source struct {
 	attr     string
 	variable string
 	nextF    bool
+	xml      bool
 	ld       string
 	decode   []decodePath
 	refs     string
@@ -27,7 +28,7 @@ type source struct {
 
 // plain says that the answer itself is the JSON that the rule's paths start from.
 func (src *source) plain() bool {
-	return src.script == nil && src.variable == "" && !src.nextF && src.ld == "" && len(src.decode) == 0 && src.find == nil && src.refs == ""
+	return src.script == nil && src.variable == "" && !src.nextF && !src.xml && src.ld == "" && len(src.decode) == 0 && src.find == nil && src.refs == ""
 }
 
 // decodePath leads to a string, which is JSON again where decode says so.
@@ -57,6 +58,8 @@ type jsonDoc struct {
 	// rows are what "$1a" of pushed strings, or a {"__ref": "Shop:1"}, refers to.
 	rows   map[string]*value
 	pushed bool
+	// xml: objects may have several members of one name, all of which a path means.
+	xml bool
 }
 
 func (d *jsonDoc) rootValue() *value {
@@ -139,7 +142,7 @@ func (d *jsonDoc) pushedRef(v *value) (to *value, again bool) {
 }
 
 func (c *compiler) source(at string, s *jsonShape) *source {
-	out := &source{variable: s.Variable, nextF: s.NextF, ld: s.LD, refs: s.Refs}
+	out := &source{variable: s.Variable, nextF: s.NextF, xml: s.XML, ld: s.LD, refs: s.Refs}
 	if s.Script != "" {
 		sel := s.Script
 		if i := attributeAt(sel); i >= 0 {
@@ -148,13 +151,13 @@ func (c *compiler) source(at string, s *jsonShape) *source {
 		out.script = c.selector(at+".script", sel)
 	}
 	places := 0
-	for _, has := range []bool{s.Script != "", s.Variable != "", s.NextF, s.LD != ""} {
+	for _, has := range []bool{s.Script != "", s.Variable != "", s.NextF, s.XML, s.LD != ""} {
 		if has {
 			places++
 		}
 	}
 	if places > 1 && !(places == 2 && s.Script != "" && s.Variable != "") {
-		c.fault(at, "the JSON lies in one place: script, variable, next_f or ld")
+		c.fault(at, "the JSON lies in one place: script, variable, next_f, xml or ld")
 	}
 	switch s.Refs {
 	case "", "nuxt", "turbo", "apollo":
@@ -219,6 +222,12 @@ func (c *compiler) find(at string, s *findShape) *find {
 func (src *source) documents(e *reader) (docs []*jsonDoc, why string) {
 	var roots []*jsonDoc
 	switch {
+	case src.xml:
+		d, err := e.xmlTree()
+		if err != nil {
+			return nil, "the answer isn't XML: " + reason(err)
+		}
+		roots = append(roots, d)
 	case src.nextF:
 		d, err := e.pushedStrings()
 		if err != nil {
@@ -406,7 +415,7 @@ func (src *source) choose(e *reader, single bool) (base picked, items []picked, 
 			there = true // also as null, which is no entries
 			p := picked{doc: b.doc, val: v, key: key}
 			switch {
-			case src.items.each:
+			case src.items.each, b.doc.xml:
 				items = append(items, p)
 			case v.kind >= jsonArray:
 				items = append(items, members(p)...)
@@ -507,7 +516,7 @@ func scriptText(n *html.Node) string {
 	}
 	var b strings.Builder
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		if c.Type == html.TextNode {
+		if c.Type == html.TextNode || c.Type == html.CommentNode { // some hide JSON in a comment
 			b.WriteString(c.Data)
 		}
 	}
