@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -21,10 +22,24 @@ type measures struct {
 	lines    sync.Map // route to *line
 }
 
-func newMeasures(r *prometheus.Registry) (*measures, error) {
+func newMeasures(r *prometheus.Registry, s *Server) (*measures, error) {
+	var err error
 	if r == nil {
 		r = prometheus.NewRegistry()
+		err = errors.Join(r.Register(collectors.NewGoCollector()), r.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})))
 	}
+	gauge := func(name, help string, value func() float64) {
+		err = errors.Join(err, r.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)))
+	}
+	gauge("cagnotte_last_change", "The number of the newest change.", func() float64 { return float64(s.truth.LastChange()) })
+	gauge("cagnotte_index_applied", "The number of the last change that the index contains.", func() float64 { return float64(s.Index.Applied()) })
+	gauge("cagnotte_index_offers", "Offers in the index.", func() float64 { return float64(s.Index.Ready().Offers) })
+	gauge("cagnotte_ready", "1 while the store takes writes and the index has caught up.", func() float64 {
+		if s.Store.Err() == nil && s.Index.Ready().Ready {
+			return 1
+		}
+		return 0
+	})
 	m := &measures{
 		registry: r,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -35,7 +50,7 @@ func newMeasures(r *prometheus.Registry) (*measures, error) {
 			Buckets: []float64{.0001, .0003, .001, .003, .01, .03, .1, .3, 1, 3},
 		}, []string{"route"}),
 	}
-	return m, errors.Join(r.Register(m.requests), r.Register(m.seconds))
+	return m, errors.Join(err, r.Register(m.requests), r.Register(m.seconds))
 }
 
 // line is a route's measures, looked up once.

@@ -23,11 +23,8 @@ func (s *Server) chrome(v *visit, here string) pages.Chrome {
 		Here:    here,
 		Asset:   s.assets.url,
 		Version: s.Version,
-		Zone:    "UTC",
 	}
-	if s.Zone != nil {
-		c.Zone = s.Zone.String()
-	}
+	c.Zone, _ = v.now.Zone()
 	// The same page in the other languages, where the route exists in them.
 	if v.param("lang") != "" && v.route != nil {
 		rest := v.req.URL.Path[1+len(v.param("lang")):]

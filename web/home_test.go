@@ -144,8 +144,8 @@ func TestSearchAPI(t *testing.T) {
 	if slices.Sort(names); len(names) != 11 || len(slices.Compact(names)) != 11 {
 		t.Errorf("%d offers: %q", len(names), names)
 	}
-	l := get[view.List[view.FoundShop]](t, s, "/api/v1/resolve?url="+query("https://www.sephora.fr/p/1"))
-	if len(l.Items) != 1 || l.Items[0].Name != "Sephora" {
+	l := get[resolved](t, s, "/api/v1/resolve?url="+query("https://www.sephora.fr/p/1"))
+	if len(l.Items) != 1 || l.Items[0].Name != "Sephora" || l.Slug != shopNamed(t, s, "sephora").Slug {
 		t.Errorf("%+v", l)
 	}
 	for target, status := range map[string]int{

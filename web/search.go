@@ -339,25 +339,35 @@ type resolveQuery struct {
 	Country string `query:"country" doc:"The asker's country: its storefront comes first among equals." example:"FR"`
 }
 
-func (s *Server) apiResolve(v *visit, q resolveQuery) (view.List[view.FoundShop], error) {
-	var out view.List[view.FoundShop]
+// resolved is the shop of an address, and every shop that answers to it: the
+// storefronts of other countries, other shops of the same site.
+type resolved struct {
+	view.Merchant
+	view.List[view.FoundShop]
+}
+
+func (s *Server) apiResolve(v *visit, q resolveQuery) (*resolved, error) {
 	country := s.DefaultCountry
 	var err error
 	if q.Country != "" {
 		if country, err = countryOf("country", q.Country); err != nil {
-			return out, err
+			return nil, err
 		}
 	}
 	hits, address, err := s.byAddress(v.ctx, q.URL, country)
 	if err != nil {
-		return out, err
+		return nil, err
 	}
 	if !address {
-		return out, badInput{"url", "error.address", []any{"Value", clip(q.URL)}}
+		return nil, badInput{"url", "error.address", []any{"Value", clip(q.URL)}}
 	}
 	if len(hits) == 0 {
-		return out, fault{http.StatusNotFound, "error.no_shop", nil}
+		return nil, fault{http.StatusNotFound, "error.no_shop", nil}
 	}
-	out.Items, err = s.foundShops(v, hits)
-	return out, err
+	out := &resolved{}
+	if out.Items, err = s.foundShops(v, hits); err != nil {
+		return nil, err
+	}
+	out.Merchant = out.Items[0].Merchant
+	return out, nil
 }

@@ -106,8 +106,11 @@ func New(c Config) (*Server, error) {
 	} else {
 		s.vat = *c.VAT
 	}
+	if s.Zone == nil {
+		s.Zone = time.UTC
+	}
 	var err error
-	if s.locales, err = locale.Load(c.Zone); err != nil {
+	if s.locales, err = locale.Load(s.Zone); err != nil {
 		return nil, err
 	}
 	if s.assets, err = loadAssets(); err != nil {
@@ -123,7 +126,7 @@ func New(c Config) (*Server, error) {
 	for _, h := range c.Hosts {
 		s.allowed = append(s.allowed, strings.ToLower(h))
 	}
-	if s.measure, err = newMeasures(c.Metrics); err != nil {
+	if s.measure, err = newMeasures(c.Metrics, s); err != nil {
 		return nil, err
 	}
 	if s.description, err = describe(s.operations()); err != nil {
@@ -185,9 +188,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		if !s.AsOf.IsZero() {
 			v.now = s.AsOf
 		}
-		if s.Zone != nil {
-			v.now = v.now.In(s.Zone) // a day ends where the readers live
-		}
+		v.now = v.now.In(s.Zone) // a day ends where the readers live
 		v.state = s.stateNow(v.now)
 		secure(w.Header())
 		w.Header()["X-Request-Id"] = []string{v.id}

@@ -284,6 +284,23 @@ func TestForwarded(t *testing.T) {
 	t.Error("a client that invents addresses was never refused")
 }
 
+func TestMetrics(t *testing.T) {
+	s := newServer(t)
+	ask(s.Handler(), "GET", "/fr/how", local)
+	ask(s.Handler(), "GET", "/fr/how", local)
+	ask(s.Handler(), "GET", "/wp-login.php", local)
+	text := body(t, ask(s.Handler(), "GET", "/metrics", local))
+	for _, want := range []string{
+		`cagnotte_http_requests_total{route="/{lang:fr|en}/how",status="200"} 2`,
+		`cagnotte_http_requests_total{route="none",status="404"} 1`,
+		"cagnotte_ready 1", "cagnotte_index_offers 11", "go_goroutines",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("metrics lack %s", want)
+		}
+	}
+}
+
 // TestPanic: a handler that panics gives the error page with a request id, the log
 // has the stack, and the answer has nothing of it.
 func TestPanic(t *testing.T) {

@@ -121,7 +121,7 @@ func (h *house) site(w *world, c siteFlags, asOf time.Time) (*site, error) {
 	}
 	s, err := web.New(web.Config{
 		Store: h.store, Index: x, Now: h.now, AsOf: asOf, Logger: h.logger, Random: rand.Reader,
-		Version: version(), DefaultCountry: cashback.Country(c.Country), Hosts: c.Host,
+		Zone: time.Local, Version: version(), DefaultCountry: cashback.Country(c.Country), Hosts: c.Host,
 	})
 	if err != nil {
 		return nil, errors.Join(err, x.Close())
