@@ -17,7 +17,7 @@ import (
 //
 // Every field is set after NewCollector, because COLLY_* variables of the
 // environment beat its options (TestCollyEnvironment).
-func collector(ctx context.Context, s fetch.Session) *colly.Collector {
+func collector(ctx context.Context, s *past) *colly.Collector {
 	c := colly.NewCollector()
 	c.Context = ctx
 	c.UserAgent, c.Headers = "", nil // the session says who we are
@@ -31,25 +31,28 @@ func collector(ctx context.Context, s fetch.Session) *colly.Collector {
 	c.Async, c.DetectCharset, c.CheckHead, c.TraceHTTP = false, false, false, false
 	c.SetRequestTimeout(0) // it would count the wait for the host's turn
 	c.DisableCookies()     // the session has its own, bounded
-	c.WithTransport(typeless{s})
+	c.WithTransport(s)
 	// The session counts the hops and judges each.
 	c.SetRedirectHandler(func(*http.Request, []*http.Request) error { return nil })
 	return c
 }
 
-// headerType is the content type's place on its way past colly, which would
-// recode the body by it.
-const headerType = "Cagnotte-Content-Type"
+// past carries an answer past colly, which would copy the body, and recode it by its
+// content type: colly gets the headers, OnResponse the body from here.
+type past struct {
+	fetch.Session
+	body        []byte
+	contentType string
+}
 
-type typeless struct{ fetch.Session }
-
-func (t typeless) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := t.Session.RoundTrip(req)
-	if err == nil {
-		resp.Header.Set(headerType, resp.Header.Get("Content-Type"))
-		resp.Header.Set("Content-Type", "application/octet-stream")
+func (p *past) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := p.Session.RoundTrip(req)
+	if err != nil {
+		return nil, err
 	}
-	return resp, err
+	p.body, p.contentType = fetch.Body(resp), resp.Header.Get("Content-Type")
+	resp.Body, resp.ContentLength = http.NoBody, 0
+	return resp, nil
 }
 
 // fetched is what became of one request.
@@ -67,10 +70,9 @@ func (w *walker) visit(ctx context.Context, r portal.Request) (out fetched, err 
 	w.answered = func(resp *colly.Response) {
 		out.page = portal.Page{
 			Request: r, URL: resp.Request.URL.String(), Status: resp.StatusCode, Header: *resp.Headers,
-			ContentType: resp.Headers.Get(headerType), Body: resp.Body, ReadAt: w.crawler.Now().UTC(),
+			ContentType: w.session.contentType, Body: w.session.body, ReadAt: w.crawler.Now().UTC(),
 		}
-		out.page.Header.Set("Content-Type", out.page.ContentType)
-		out.page.Header.Del(headerType)
+		w.session.body = nil
 		if at, err := time.Parse(time.RFC3339, resp.Headers.Get(fetch.HeaderReadAt)); err == nil {
 			out.page.ReadAt = at.UTC()
 		}

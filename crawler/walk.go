@@ -30,7 +30,7 @@ type walker struct {
 	def      *portal.Definition
 	options  Options
 	run      cashback.Run
-	session  fetch.Session
+	session  *past
 	colly    *colly.Collector
 	answered func(*colly.Response) // takes the answer of the request under way
 
@@ -167,7 +167,7 @@ func (c *Crawler) begin(ctx context.Context, def *portal.Definition, o Options) 
 	hosts := make([]string, len(def.Hosts()))
 	copy(hosts, def.Hosts())
 	pages := w.pages()
-	w.session, err = c.Opener.Open(fetch.Policy{
+	session, err := c.Opener.Open(fetch.Policy{
 		Portal: def.ID(), Hosts: hosts, Delay: polite.Delay, Language: language(def.Portal()), MaxBody: polite.MaxBody, Version: def.Version(), Force: o.Force,
 		// Redirects, retries and robots.txt come on top of the pages.
 		Requests: 2*pages + 50, Bytes: c.Limits.Bytes, Until: now.Add(c.Limits.Wall),
@@ -175,6 +175,7 @@ func (c *Crawler) begin(ctx context.Context, def *portal.Definition, o Options) 
 	if err != nil {
 		return nil, err
 	}
+	w.session = &past{Session: session}
 	w.colly = collector(network, w.session)
 	w.colly.OnResponse(func(r *colly.Response) { w.answered(r) })
 	for _, r := range def.Start() {
@@ -407,6 +408,7 @@ func (w *walker) readPage(ctx context.Context, s step, p portal.Page) (*reading,
 	if len(got.Items) == 0 { // nothing on it can be compared but its bytes
 		r.Hash = r.Body
 	}
+	r.Offers = make([]draft, 0, len(got.Items))
 	for i := range got.Items {
 		r.Offers = append(r.Offers, w.draft(s, &got.Items[i]))
 	}

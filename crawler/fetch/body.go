@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/andybalholm/brotli"
 
@@ -53,7 +54,8 @@ func readBody(resp *http.Response, limit int64, cut bool, l *Limits) (body []byt
 	default:
 		return nil, 0, fail(cashback.FetchWrongType, "the content encoding %q wasn't asked for", short(encoding))
 	}
-	var buf bytes.Buffer
+	buf := scratch.Get().(*bytes.Buffer)
+	defer keep(buf)
 	if n := min(resp.ContentLength, limit); n > 0 {
 		buf.Grow(int(n) + bytes.MinRead)
 	}
@@ -67,7 +69,7 @@ func readBody(resp *http.Response, limit int64, cut bool, l *Limits) (body []byt
 		buf.Write(free[:n])
 		switch decoded := int64(buf.Len()); {
 		case decoded >= limit && cut:
-			return buf.Bytes()[:limit], wire.n, nil
+			return bytes.Clone(buf.Bytes()[:limit]), wire.n, nil
 		case decoded > limit:
 			return nil, wire.n, fail(cashback.FetchTooLarge, "the page is larger than %d bytes", limit)
 		case encoded && decoded > l.RatioAfter && decoded > wire.n*l.Ratio:
@@ -80,7 +82,19 @@ func readBody(resp *http.Response, limit int64, cut bool, l *Limits) (body []byt
 			return nil, wire.n, brokenBody(fail, err)
 		}
 	}
-	return buf.Bytes(), wire.n, nil
+	return bytes.Clone(buf.Bytes()), wire.n, nil
+}
+
+// scratch holds the buffers that bodies grow in, so that each page costs its own
+// size and not twice that.
+var scratch = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func keep(b *bytes.Buffer) {
+	const most = 1 << 20 // what an ordinary page never reaches isn't kept
+	if b.Cap() <= most {
+		b.Reset()
+		scratch.Put(b)
+	}
 }
 
 func brokenBody(fail func(cashback.Outcome, string, ...any) *Error, err error) *Error {

@@ -3,7 +3,6 @@ package fetch
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -147,7 +146,7 @@ func answer(req *http.Request, status int, header http.Header, body []byte) *htt
 	return &http.Response{
 		Status: http.StatusText(status), StatusCode: status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+		Header: header, Body: newWholeBody(body), ContentLength: int64(len(body)),
 		// Uncompressed keeps the caller from decoding a second time.
 		Uncompressed: true,
 		Request:      req,

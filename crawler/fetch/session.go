@@ -461,8 +461,8 @@ func (s *session) exchange(req *http.Request, conditional bool) (_ *http.Respons
 	header.Del("Set-Cookie")
 	header.Set(HeaderReadAt, now.UTC().Format(time.RFC3339))
 	header.Set(HeaderFrom, "network")
-	out := answer(req, resp.StatusCode, header, nil)
-	out.Body, out.ContentLength = newWholeBody(body, session), int64(len(body))
+	out := answer(req, resp.StatusCode, header, body)
+	out.Body.(*wholeBody).session = session
 	return out, raw, nil
 }
 

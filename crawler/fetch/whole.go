@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 )
@@ -15,13 +16,22 @@ type wholeBody struct {
 	session bool // it came with cookies
 }
 
-func newWholeBody(b []byte, session bool) *wholeBody {
-	w := &wholeBody{bytes: b, session: session}
+func newWholeBody(b []byte) *wholeBody {
+	w := &wholeBody{bytes: b}
 	w.Reset(b)
 	return w
 }
 
 func (*wholeBody) Close() error { return nil }
+
+// Body is the whole body of a session's answer, without a copy: nobody may change
+// it. Every answer of a session has one; of another's, the body is nil.
+func Body(resp *http.Response) []byte {
+	if w, ok := resp.Body.(*wholeBody); ok {
+		return w.bytes
+	}
+	return nil
+}
 
 // slogLevel: what an operator should see by itself is a warning.
 func slogLevel(e *Error) slog.Level {
