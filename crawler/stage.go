@@ -48,8 +48,10 @@ type reading struct {
 	Outcome cashback.Outcome `cbor:"4,keyasint"`
 	Reason  string           `cbor:"5,keyasint,omitempty"`
 	// Detail says that the page is a merchant's own.
-	Detail bool             `cbor:"6,keyasint,omitempty"`
-	Offers []draft          `cbor:"7,keyasint,omitempty"`
+	Detail bool    `cbor:"6,keyasint,omitempty"`
+	Offers []draft `cbor:"-"`
+	// Drafts are the offers as codec writes them.
+	Drafts []byte           `cbor:"7,keyasint,omitempty"`
 	Next   []portal.Request `cbor:"8,keyasint,omitempty"`
 	End    bool             `cbor:"9,keyasint,omitempty"`
 	Total  int              `cbor:"10,keyasint,omitempty"`
@@ -65,19 +67,18 @@ type reading struct {
 
 // draft is an offer as one page states it.
 type draft struct {
-	Offer cashback.Offer `cbor:"1,keyasint"`
+	Offer cashback.Offer
 	// Tiered says that the page lists its tiers one by one.
-	Tiered bool `cbor:"2,keyasint,omitempty"`
+	Tiered bool
 	// Key is the entry whose own page this is, where the page was asked for as such.
-	Key string `cbor:"3,keyasint,omitempty"`
+	Key string
 }
 
 // encode leaves out what all receipts of a page and a run share.
 func (r *reading) encode() ([]byte, error) {
-	for i := range r.Offers {
-		rc := &r.Offers[i].Offer.Receipt
-		*rc = cashback.Receipt{RawText: rc.RawText}
-	}
+	var w writer
+	w.drafts(r.Offers)
+	r.Drafts = w.b
 	b, err := cbor.Marshal(r)
 	if err != nil {
 		return nil, cashback.Errorf(cashback.Internal, "write a staged page: %w", err)
@@ -96,9 +97,14 @@ func (r *reading) receipts(run *cashback.Run) {
 
 func decodeReading(b []byte) (*reading, error) {
 	var r reading
-	if err := decoding.Unmarshal(b, &r); err != nil {
+	err := decoding.Unmarshal(b, &r)
+	if err == nil {
+		r.Offers, err = (&reader{b: r.Drafts}).drafts()
+	}
+	if err != nil {
 		return nil, cashback.Errorf(cashback.Internal, "read a staged page: %w", err)
 	}
+	r.Drafts = nil
 	return &r, nil
 }
 

@@ -40,6 +40,7 @@ type estimator struct {
 	root                int // attributes that repeated html and body tags have added
 	foreign             int // open svg and math elements
 	inTable             int // open tables
+	scripts             []span
 }
 
 type openElement struct {
@@ -119,6 +120,7 @@ var (
 	tagTable, tagTr          = packed("table"), packed("tr")
 	tagButton, tagTemplate   = packed("button"), packed("template")
 	tagBr, tagForm           = packed("br"), packed("form")
+	tagScript                = packed("script")
 	tagDd, tagDt             = packed("dd"), packed("dt")
 	attributeSeed            = maphash.MakeSeed()
 )
@@ -203,7 +205,10 @@ func (e *estimator) tag() {
 		e.startTag(name, s[1:n], s[n:length], closed, attrs)
 		e.at += length
 		if k := classes[name]; k&rawText != 0 && e.foreign == 0 {
-			e.raw(s[1:n])
+			start := e.at
+			if end := e.raw(s[1:n]); name == tagScript {
+				e.note(start, end)
+			}
 		}
 	default:
 		e.at++
@@ -278,23 +283,23 @@ func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n'
 
 func ends(c byte, name bool) bool { return blank(c) || c == '>' || name && (c == '/' || c == '=') }
 
-// raw skips a raw text element's text and its end tag.
-func (e *estimator) raw(name string) {
+// raw skips a raw text element's text and its end tag, and says where the text ends.
+func (e *estimator) raw(name string) int {
 	if strings.EqualFold(name, "plaintext") {
 		e.at = len(e.s)
-		return
+		return e.at
 	}
 	e.nodes++
 	for from := e.at; ; {
 		i := strings.Index(e.s[from:], "</")
 		if i < 0 {
 			e.at = len(e.s)
-			return
+			return e.at
 		}
 		from += i + 2
 		if len(e.s)-from >= len(name) && strings.EqualFold(e.s[from:from+len(name)], name) && (len(e.s) == from+len(name) || ends(e.s[from+len(name)], true)) {
 			e.at = from + skip(e.s[from:])
-			return
+			return from - len("</")
 		}
 	}
 }

@@ -423,7 +423,8 @@ func (e *reader) wholeText() string {
 // parseHTML parses a page whose cost was estimated first. What the parser
 // refuses, or panics on, is an error.
 func parseHTML(text string) (root *html.Node, err error) {
-	if err := estimate(text); err != nil {
+	e := estimator{s: text}
+	if err := e.run(); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -431,7 +432,7 @@ func parseHTML(text string) (root *html.Node, err error) {
 			root, err = nil, cashback.Errorf(cashback.Invalid, "the HTML can't be parsed")
 		}
 	}()
-	root, err = html.ParseWithOptions(strings.NewReader(text), html.ParseOptionEnableScripting(false))
+	root, err = parsePage(text, e.scripts)
 	if err != nil {
 		return nil, cashback.Errorf(cashback.Invalid, "the HTML can't be parsed: %w", err)
 	}
