@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -56,6 +57,18 @@ func (w *world) logTo(out io.Writer, level slog.Level) {
 	}
 }
 
+// oneAtATime lets what is logged and what is told of progress share a stream.
+type oneAtATime struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func (o *oneAtATime) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.out.Write(b)
+}
+
 // cli is the command line. Each verb's struct lives in the file of its name.
 type cli struct {
 	Reward    rewardCmd    `cmd:"" help:"Read reward texts."`
@@ -85,6 +98,9 @@ func main() {
 
 // run executes one command line and returns its exit status.
 func run(w *world, args []string) int {
+	if !w.terminal { // a terminal's bars need the file itself, and keep their own order
+		w.stderr = &oneAtATime{out: w.stderr}
+	}
 	var c cli
 	exit := -1 // set when kong has answered by itself (--help)
 	parser, err := kong.New(&c,
