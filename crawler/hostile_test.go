@@ -1,6 +1,7 @@
 package crawler
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -420,20 +421,24 @@ type beside struct {
 	extra uint64        // bytes of heap above what was there before
 }
 
-// neighbours crawls ten healthy portals and the hostile ones together.
-func neighbours(t testing.TB, hostiles []portaltest.Hostile) beside {
+// neighbours crawls ten healthy portals and the hostile ones together, at a delay.
+func neighbours(t testing.TB, hostiles []portaltest.Hostile, delay time.Duration) beside {
 	r := newRig(t, func(c *Config, f *fetch.Config) {
 		c.Limits.Pages = 20
 		c.Now, f.Now = time.Now, time.Now
+		f.Random = func() float64 { return .5 }
 		// The healthy ones must not meet a limit on a machine that is busy.
 		f.Limits.Header, f.Limits.Wall, f.Limits.RateWindow, f.Limits.Tries = 3*time.Second, 10*time.Second, 2*time.Second, 1
 	})
+	polite := func(definition []byte) []byte {
+		return bytes.Replace(definition, []byte("delay: 0s"), []byte("delay: "+delay.String()), 1)
+	}
 	sites := map[string]*portaltest.Site{}
 	defs := map[string]*portal.Definition{}
 	for i := range 10 {
 		s := portaltest.Shelf{Name: fmt.Sprintf("healthy-%d", i), Number: i, Pages: 5, PerPage: 20, Pad: 40_000, JSON: i%3 == 2}
 		site, definition := serve(t, s, nil)
-		sites[s.Name], defs[s.Name] = site, r.load(definition)
+		sites[s.Name], defs[s.Name] = site, r.load(polite(definition))
 	}
 	var bad []*portal.Definition
 	for _, h := range hostiles {
@@ -443,7 +448,7 @@ func neighbours(t testing.TB, hostiles []portaltest.Hostile) beside {
 		}
 		t.Cleanup(s.Close)
 		s.Turn(true)
-		bad = append(bad, r.load(s.Definition()))
+		bad = append(bad, r.load(polite(s.Definition())))
 	}
 	out := beside{rates: map[string]map[string]string{}, asked: map[string]int{}}
 	before := memory()
@@ -497,7 +502,7 @@ func TestHostileNeighbours(t *testing.T) {
 	// Whatever runs here has ended when all is closed.
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
-	alone := neighbours(t, nil)
+	alone := neighbours(t, nil, 0)
 	check := func(t *testing.T, got beside, most uint64) {
 		t.Helper()
 		for name, want := range alone.rates {
@@ -516,9 +521,9 @@ func TestHostileNeighbours(t *testing.T) {
 		if os.Getenv("CAGNOTTE_PROVE") == "" && h.Number != 17 {
 			continue
 		}
-		t.Run(fmt.Sprintf("%02d-%s", h.Number, h.Name), func(t *testing.T) { check(t, neighbours(t, []portaltest.Hostile{h}), 64<<20) })
+		t.Run(fmt.Sprintf("%02d-%s", h.Number, h.Name), func(t *testing.T) { check(t, neighbours(t, []portaltest.Hostile{h}, 0), 64<<20) })
 	}
-	t.Run("all", func(t *testing.T) { check(t, neighbours(t, all), 44*64<<20) })
+	t.Run("all", func(t *testing.T) { check(t, neighbours(t, all, 0), 44*64<<20) })
 }
 
 // memory is what the process holds.

@@ -122,7 +122,7 @@ func (t *Transport) Reset(name string) error {
 // the process afterwards can't make the next one come too early.
 //
 // floor is the least distance that the run and robots.txt ask for; free says that
-// the host is a local one to which no distance is owed.
+// the host is a local one to which no more than that is owed.
 func (t *Transport) take(ctx context.Context, h *host, floor time.Duration, free bool, until time.Time) (release func(), _ *Error) {
 	select {
 	case h.slot <- struct{}{}:
@@ -131,7 +131,7 @@ func (t *Transport) take(ctx context.Context, h *host, floor time.Duration, free
 	}
 	give := func() { <-h.slot }
 	for {
-		e := t.waitForTurn(ctx, h, floor, free, until)
+		e := t.waitForTurn(ctx, h, floor, until)
 		if e != nil {
 			give()
 			return nil, e
@@ -145,12 +145,16 @@ func (t *Transport) take(ctx context.Context, h *host, floor time.Duration, free
 		}
 		h.mu.Lock()
 		now := t.now()
-		if h.start(floor, free).After(now) { // it changed while this request queued
+		if h.start(floor).After(now) { // it changed while this request queued
 			h.mu.Unlock()
 			<-t.global
 			continue
 		}
-		if delay := max(t.limits.Delay, floor, h.state.Delay); delay > 0 && !free {
+		delay := floor
+		if !free {
+			delay = max(t.limits.Delay, floor, h.state.Delay)
+		}
+		if delay > 0 {
 			// ±50 %, but never below what robots.txt or the definition states.
 			jittered := delay + time.Duration((t.random()-0.5)*float64(delay))
 			h.state.Next = now.Add(max(jittered, floor))
@@ -169,12 +173,12 @@ func (t *Transport) take(ctx context.Context, h *host, floor time.Duration, free
 
 // waitForTurn returns when the host may be asked, or with the reason why this run
 // won't ask it.
-func (t *Transport) waitForTurn(ctx context.Context, h *host, floor time.Duration, free bool, until time.Time) *Error {
+func (t *Transport) waitForTurn(ctx context.Context, h *host, floor time.Duration, until time.Time) *Error {
 	for {
 		h.mu.Lock()
 		now := t.now()
 		e := h.open(now) // it may have opened while this request queued
-		start := h.start(floor, free)
+		start := h.start(floor)
 		asked := h.state.NotBefore.Sub(now) > t.limits.MaxWait
 		h.mu.Unlock()
 		switch {
@@ -195,9 +199,9 @@ func (t *Transport) waitForTurn(ctx context.Context, h *host, floor time.Duratio
 
 // start is when a request may start whose own least distance is floor: the one
 // before may have been sent, as robots.txt itself is, when less was known.
-func (h *host) start(floor time.Duration, free bool) time.Time {
+func (h *host) start(floor time.Duration) time.Time {
 	at := later(h.state.Next, h.state.NotBefore)
-	if !free && !h.last.IsZero() {
+	if !h.last.IsZero() {
 		at = later(at, h.last.Add(floor))
 	}
 	return at

@@ -521,14 +521,16 @@ func TestMechanism06DelayAndJitter(t *testing.T) {
 			t.Errorf("waits and answers: %s", got)
 		}
 	})
-	t.Run("the demo's hosts owe none", func(t *testing.T) {
-		r := newRig(t, nil)
-		run := r.open(Policy{Portal: "p"}, s)
-		for range 3 {
-			_, _, _ = get(t, run, s.URL("/"))
-		}
-		if len(r.clock.waits) != 0 {
-			t.Errorf("waits %v", r.clock.waits)
+	t.Run("the demo's hosts owe what their definitions say", func(t *testing.T) {
+		for delay, want := range map[time.Duration]string{0: "[]", time.Second: "[1s 1s 1s]"} {
+			r := newRig(t, nil)
+			run := r.open(Policy{Portal: "p", Delay: delay}, s)
+			for range 3 {
+				_, _, _ = get(t, run, s.URL("/"))
+			}
+			if got := fmt.Sprint(r.clock.waits); got != want {
+				t.Errorf("delay %v: waits %s", delay, got)
+			}
 		}
 	})
 }

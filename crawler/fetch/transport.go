@@ -126,8 +126,8 @@ type Config struct {
 	// Resolver looks names up; nil takes the system's.
 	Resolver Resolver
 	// Local says which host names are portals on this machine, as the demo's and the
-	// tests' are: for them plain http, any port and no delay are allowed, and only
-	// loopback addresses are dialled. Nil, as in production, means none.
+	// tests' are: for them plain http, any port and no delay but
+	// their definitions' are allowed, and only loopback addresses are dialled. Nil, as in production, means none.
 	Local func(host string) bool
 	// LocalAddr narrows the loopback addresses that local names may lead to; nil
 	// allows all of loopback.
