@@ -15,6 +15,14 @@ import (
 type merchantsCmd struct {
 	Resolve merchantsResolveCmd `cmd:"" help:"Say which entries are the same shop: JSON lines on stdin, JSON lines on stdout. Needs no data folder."`
 	Explain merchantsExplainCmd `cmd:"" help:"Say why two names are one shop, or two. Needs no data folder."`
+	Review  merchantsReviewCmd  `cmd:"" help:"List what a person should look at, with the better candidates."`
+	Show    merchantsShowCmd    `cmd:"" help:"Show a merchant's entries, and why each belongs to it."`
+	Merge   merchantsMergeCmd   `cmd:"" help:"Say that two merchants are one shop."`
+	Apart   merchantsApartCmd   `cmd:"" help:"Say that two merchants are two shops, for good."`
+	Split   merchantsSplitCmd   `cmd:"" help:"Take entries out of a merchant: they are a shop of their own."`
+	Rename  merchantsRenameCmd  `cmd:"" help:"Give a merchant a name that no crawl changes."`
+	History merchantsHistoryCmd `cmd:"" help:"List the corrections, with the numbers to undo them by."`
+	Undo    merchantsUndoCmd    `cmd:"" help:"Take a correction back."`
 }
 
 type merchantsResolveCmd struct {

@@ -49,12 +49,12 @@ type Move struct {
 
 // Review is an entry that a person should look at, with the better candidates.
 type Review struct {
-	Ref        Ref
-	Name       string
-	Merchant   cashback.MerchantID
-	Confidence float64
-	Reasons    []string
-	Candidates []Candidate
+	Ref        Ref                 `json:"ref"`
+	Name       string              `json:"name"`
+	Merchant   cashback.MerchantID `json:"merchant,omitempty"` // 0 where the name names no shop
+	Confidence float64             `json:"confidence"`
+	Reasons    []string            `json:"reasons"`
+	Candidates []Candidate         `json:"candidates,omitempty"`
 }
 
 // Candidate is a merchant that an entry nearly belongs to, and why.
