@@ -9,6 +9,7 @@ package locale
 import (
 	"embed"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,7 +29,8 @@ import (
 //go:embed *.toml
 var catalogues embed.FS
 
-// Languages are the UI languages, the fallback first. Each has a catalogue.
+// Languages are the UI languages, the fallback first. Each has the catalogues
+// AREA.LANG.toml, one for each part of the site.
 var languages = []string{"en", "fr"}
 
 // Set holds every UI language.
@@ -77,10 +79,6 @@ func Load(zone *time.Location) (*Set, error) {
 	var s Set
 	var tags []language.Tag
 	for _, lang := range languages {
-		file, err := bundle.LoadMessageFileFS(catalogues, lang+".toml")
-		if err != nil {
-			return nil, fmt.Errorf("read the catalogue %s: %w", lang, err)
-		}
 		tag, err := language.Parse(lang)
 		if err != nil {
 			return nil, fmt.Errorf("read the catalogue %s: %w", lang, err)
@@ -100,10 +98,23 @@ func Load(zone *time.Location) (*Set, error) {
 			self:      display.Self.Name(tag),
 			zone:      zone,
 		}
-		for _, m := range file.Messages {
-			l.words[m.ID] = message{forms: map[plural.Form]text{plural.Other: cut(m.Other)}}
-			if m.One != "" {
-				l.words[m.ID].forms[plural.One] = cut(m.One)
+		files, err := fs.Glob(catalogues, "*."+lang+".toml")
+		if err != nil {
+			return nil, fmt.Errorf("list the catalogues %s: %w", lang, err)
+		}
+		for _, name := range files {
+			file, err := bundle.LoadMessageFileFS(catalogues, name)
+			if err != nil {
+				return nil, fmt.Errorf("read the catalogue %s: %w", name, err)
+			}
+			for _, m := range file.Messages {
+				if _, twice := l.words[m.ID]; twice {
+					return nil, fmt.Errorf("read the catalogue %s: %s stands in another one too", name, m.ID)
+				}
+				l.words[m.ID] = message{forms: map[plural.Form]text{plural.Other: cut(m.Other)}}
+				if m.One != "" {
+					l.words[m.ID].forms[plural.One] = cut(m.One)
+				}
 			}
 		}
 		l.whole.MinDigits = 0

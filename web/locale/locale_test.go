@@ -1,6 +1,7 @@
 package locale
 
 import (
+	"io/fs"
 	"maps"
 	"regexp"
 	"slices"
@@ -17,29 +18,38 @@ import (
 // flat is a catalogue as key -> text; plural forms are keys of their own.
 func flat(t *testing.T, lang string) map[string]string {
 	t.Helper()
-	b, err := catalogues.ReadFile(lang + ".toml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var tree map[string]any
-	if err := toml.Unmarshal(b, &tree); err != nil {
-		t.Fatalf("%s.toml: %v", lang, err)
-	}
 	out := map[string]string{}
-	var walk func(string, map[string]any)
-	walk = func(prefix string, m map[string]any) {
+	var walk func(name, prefix string, m map[string]any)
+	walk = func(name, prefix string, m map[string]any) {
 		for k, v := range m {
 			switch v := v.(type) {
 			case string:
+				if _, twice := out[prefix+k]; twice {
+					t.Errorf("%s: %s%s stands in another catalogue too", name, prefix, k)
+				}
 				out[prefix+k] = v
 			case map[string]any:
-				walk(prefix+k+".", v)
+				walk(name, prefix+k+".", v)
 			default:
-				t.Errorf("%s.toml: %s%s is no text", lang, prefix, k)
+				t.Errorf("%s: %s%s is no text", name, prefix, k)
 			}
 		}
 	}
-	walk("", tree)
+	names, err := fs.Glob(catalogues, "*."+lang+".toml")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no catalogue in %s: %v", lang, err)
+	}
+	for _, name := range names {
+		b, err := catalogues.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tree map[string]any
+		if err := toml.Unmarshal(b, &tree); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		walk(name, "", tree)
+	}
 	return out
 }
 
@@ -52,14 +62,14 @@ func TestCatalogues(t *testing.T) {
 		got := flat(t, lang)
 		for _, k := range slices.Sorted(maps.Keys(want)) {
 			if _, ok := got[k]; !ok {
-				t.Errorf("%s.toml lacks %s", lang, k)
+				t.Errorf("%s lacks %s", lang, k)
 			}
 		}
 		for _, k := range slices.Sorted(maps.Keys(got)) {
 			text := got[k]
 			base, ok := want[k]
 			if !ok {
-				t.Errorf("%s.toml has %s, which %s.toml lacks", lang, k, languages[0])
+				t.Errorf("%s has %s, which %s lacks", lang, k, languages[0])
 				continue
 			}
 			fields := func(s string) []string {
@@ -71,16 +81,16 @@ func TestCatalogues(t *testing.T) {
 				return slices.Compact(out)
 			}
 			if a, b := fields(base), fields(text); !slices.Equal(a, b) {
-				t.Errorf("%s.toml: %s has the placeholders %v, not %v", lang, k, b, a)
+				t.Errorf("%s: %s has the placeholders %v, not %v", lang, k, b, a)
 			}
 			if strings.TrimSpace(text) == "" || strings.ContainsAny(text, "<>\n") {
-				t.Errorf("%s.toml: %s is empty, or holds markup or a line end", lang, k)
+				t.Errorf("%s: %s is empty, or holds markup or a line end", lang, k)
 			}
 			if n := strings.Count(text, "{{"); n != len(placeholder.FindAllString(text, -1)) {
-				t.Errorf("%s.toml: %s has a placeholder that isn't {{.Name}}", lang, k)
+				t.Errorf("%s: %s has a placeholder that isn't {{.Name}}", lang, k)
 			}
 			if lang == "fr" && regexp.MustCompile(` [:;?!»%]|« `).MatchString(text) {
-				t.Errorf("fr.toml: %s has a plain space where French has one that doesn't break", k)
+				t.Errorf("fr: %s has a plain space where French has one that doesn't break", k)
 			}
 		}
 	}
