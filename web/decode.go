@@ -81,18 +81,17 @@ type field struct {
 	name, path string
 }
 
-// fieldsOf lists a struct's fields, those of embedded structs among them.
+// fieldsOf lists a struct's fields, and those of embedded structs that none of its
+// own hides.
 func fieldsOf(q reflect.Value) []field {
 	var out []field
-	for i := range q.NumField() {
-		t := q.Type().Field(i)
+	for _, t := range reflect.VisibleFields(q.Type()) {
 		if t.Anonymous {
-			out = append(out, fieldsOf(q.Field(i))...)
 			continue
 		}
 		// `query:"portal,explode"` is a list given as portal=a&portal=b.
 		name, _, _ := strings.Cut(t.Tag.Get("query"), ",")
-		out = append(out, field{q.Field(i), t.Tag, name, t.Tag.Get("path")})
+		out = append(out, field{q.FieldByIndex(t.Index), t.Tag, name, t.Tag.Get("path")})
 	}
 	return out
 }

@@ -157,6 +157,8 @@ func TestSearchAPI(t *testing.T) {
 		"/api/v1/search?after=abc":                      400,
 		"/api/v1/search?q=" + strings.Repeat("a", 1000): 400,
 		"/api/v1/offers?country=FRA":                    400,
+		"/api/v1/offers?sort=age":                       200, // offers have an order more than shops
+		"/api/v1/search?sort=age":                       400,
 	} {
 		if r := ask(s.Handler(), "GET", target, local); r.StatusCode != status {
 			t.Errorf("%s: %d, want %d", target, r.StatusCode, status)
