@@ -42,7 +42,7 @@ func (c crawlCmd) Run(w *world) (err error) {
 	ctx := w.ctx
 	show := newProgress(w)
 	w.logTo(show, slog.LevelWarn)
-	h, err := openHouse(ctx, w, c.Data, houseOptions{})
+	h, err := openHouse(ctx, w, c.Data, houseOptions{portals: c.Portals})
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,8 @@ type houseOptions struct {
 	existing bool // refuse a folder without data instead of making one
 	// definitions stand in the place of the shipped ones, where there are any.
 	definitions []*portal.Definition
+	// portals must have a definition, or nothing is opened.
+	portals []string
 }
 
 // openHouse opens the data folder, enters the definitions' portals and rebuilds
@@ -50,6 +52,14 @@ func openHouse(ctx context.Context, w *world, dir string, o houseOptions) (_ *ho
 	h := &house{dir: dir, logger: w.logger, now: w.now, definitions: o.definitions}
 	if h.definitions == nil {
 		if h.definitions, err = definitions.All(); err != nil {
+			return nil, err
+		}
+	}
+	if h.definitions, err = withOwn(h.definitions, filepath.Join(dir, "definitions")); err != nil {
+		return nil, err
+	}
+	for _, id := range o.portals {
+		if _, err := h.definition(id); err != nil {
 			return nil, err
 		}
 	}
@@ -87,6 +97,44 @@ func openHouse(ctx context.Context, w *world, dir string, o houseOptions) (_ *ho
 		return nil, err
 	}
 	return h, nil
+}
+
+// withOwn adds the operator's own definitions, the YAML files of a folder; one with
+// the id of a given definition takes its place. A fault in one stops everything: a
+// portal that silently isn't crawled would be noticed last.
+func withOwn(given []*portal.Definition, dir string) ([]*portal.Definition, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		return nil, cashback.Errorf(cashback.Invalid, "list the definitions in %s: %w", dir, err)
+	}
+	all := slices.Clone(given)
+	from := map[string]string{}
+	for _, name := range names {
+		d, err := loadDefinition(name)
+		if err != nil {
+			return nil, err
+		}
+		if err := checkPlan(name, d); err != nil {
+			return nil, err
+		}
+		if other, ok := from[d.ID()]; ok {
+			return nil, cashback.Errorf(cashback.Invalid, "%s and %s both describe the portal %q: keep one", other, name, d.ID())
+		}
+		from[d.ID()] = name
+		all = slices.DeleteFunc(all, func(o *portal.Definition) bool { return o.ID() == d.ID() })
+		all = append(all, d)
+	}
+	slices.SortFunc(all, func(a, b *portal.Definition) int { return strings.Compare(a.ID(), b.ID()) })
+	hosts := map[string]string{}
+	for _, d := range all {
+		for _, host := range d.Hosts() {
+			if other, ok := hosts[host]; ok && len(names) > 0 {
+				return nil, cashback.Errorf(cashback.Invalid, "the portals %q and %q both claim the host %s: a definition with the other's id would take its place", other, d.ID(), host)
+			}
+			hosts[host] = d.ID()
+		}
+	}
+	return all, nil
 }
 
 func (h *house) Close() error { return h.store.Close() }

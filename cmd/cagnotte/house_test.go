@@ -1,0 +1,73 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const ownDefinition = `portal: %ID%
+name: Mine
+homepage: https://%HOST%
+countries: [FR]
+locale: fr-FR
+currency: EUR
+hosts: [%HOST%]
+pages:
+  - kind: list
+    urls: ["https://%HOST%/shops"]
+    items: {select: ".shop"}
+    fields: {name: [".title"], reward: [".rate"], link: ["a@href"]}
+`
+
+// TestOwnDefinitions: what an operator describes in the data folder is crawled like
+// what is shipped, replaces what has its id, and is refused with its place.
+func TestOwnDefinitions(t *testing.T) {
+	data, pages := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own := func(file, id, host string) {
+		write(filepath.Join(data, "definitions", file), strings.NewReplacer("%ID%", id, "%HOST%", host).Replace(ownDefinition))
+	}
+	write(filepath.Join(pages, "p.html"), `<html lang="fr"><body><h1>Boutiques</h1><div class="shop"><a class="title" href="/fnac">Fnac</a> <b class="rate">3 %</b></div></body></html>`)
+	write(filepath.Join(pages, "index.json"), `[{"url": "https://www.mine.example/shops", "file": "p.html", "content_type": "text/html", "status": 200, "recorded_at": "2026-11-20T10:00:00Z"}]`)
+	crawl := func() (int, string, string) { return command(t, "", "crawl", "--pages", pages, "--data", data) }
+
+	if status, _, _ := command(t, "", "crawl", "nobody", "--data", data); status != exitInvalid {
+		t.Errorf("an unknown portal: status %d", status)
+	}
+	if _, err := os.Stat(data); err == nil {
+		t.Error("an unknown portal made a data folder")
+	}
+	own("mine.yaml", "mine", "www.mine.example")
+	if status, out, stderr := crawl(); status != exitOK || !strings.Contains(out, "mine ") {
+		t.Fatalf("status %d: %s%s", status, out, stderr)
+	}
+	if status, out, stderr := command(t, "", "rank", "Fnac", "--country", "FR", "--amount", "100", "--as-of", "2026-11-20", "--data", data); status != exitOK || !strings.Contains(out, "mine") {
+		t.Errorf("status %d: %s%s", status, out, stderr)
+	}
+	own("b.yaml", "mine", "www.mine.example")
+	if status, _, stderr := crawl(); status != exitInvalid || !strings.Contains(stderr, "b.yaml and") {
+		t.Errorf("one id twice: status %d, %s", status, stderr)
+	}
+	own("b.yaml", "other", "www.mine.example")
+	if status, _, stderr := crawl(); status != exitInvalid || !strings.Contains(stderr, "claim the host") {
+		t.Errorf("one host twice: status %d, %s", status, stderr)
+	}
+	write(filepath.Join(data, "definitions", "b.yaml"), "portal: b\nnmae: x\n")
+	if status, _, stderr := crawl(); status != exitInvalid || !strings.Contains(stderr, "b.yaml:2:1") {
+		t.Errorf("a fault: status %d, %s", status, stderr)
+	}
+	own("b.yaml", "widilo-fr", "www.mine2.example") // in the place of a shipped one
+	if status, out, stderr := crawl(); status != exitOK || strings.Contains(out, "widilo") {
+		t.Errorf("a shipped one replaced: status %d: %s%s", status, out, stderr)
+	}
+}
