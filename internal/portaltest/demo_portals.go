@@ -510,6 +510,7 @@ func cursorJSON(p *DemoPortal, mux *http.ServeMux) {
 		Basic    basic       `json:"basic"`
 		Label    string      `json:"label,omitempty"`
 		Audience string      `json:"audience,omitempty"` // n, e
+		Category string      `json:"category,omitempty"`
 	}
 	type retailer struct {
 		ID       int    `json:"id"`
@@ -544,10 +545,14 @@ func cursorJSON(p *DemoPortal, mux *http.ServeMux) {
 			}
 			x := retailer{it.ID, it.Name, it.Slug, p.Origin + it.Link, "https://www." + it.Domain + "/", p.Origin + it.Logo, it.Section, it.Rate, []rate{}}
 			for _, t := range it.Quote.Tiers {
-				x.Rates = append(x.Rates, rate{json.Number(p.number(t.Value)), sign, t.Label, map[cashback.Audience]string{cashback.New: "n", cashback.Existing: "e"}[t.Audience]})
+				of := rate{json.Number(p.number(t.Value)), sign, t.Label, map[cashback.Audience]string{cashback.New: "n", cashback.Existing: "e"}[t.Audience], ""}
+				if t.Audience == cashback.Anybody {
+					of.Category = t.Label
+				}
+				x.Rates = append(x.Rates, of)
 			}
 			if len(x.Rates) == 0 && !it.None {
-				x.Rates = append(x.Rates, rate{json.Number(p.number(it.Quote.Value)), sign, "", ""})
+				x.Rates = append(x.Rates, rate{json.Number(p.number(it.Quote.Value)), sign, "", "", ""})
 			}
 			list = append(list, x)
 		}
