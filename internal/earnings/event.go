@@ -162,6 +162,34 @@ func (e Event) inputHash() string {
 	return digest(e)
 }
 
+// Stated is the event as its caller states it, with the hash of that; Invalid
+// without a key. Times are kept to the microsecond.
+func (e Event) Stated() (Event, error) {
+	if e.Key == "" {
+		return e, cashback.Errorf(cashback.Invalid, "an event needs an idempotency key")
+	}
+	e.At = e.At.UTC().Truncate(time.Microsecond)
+	e.Input = e.inputHash()
+	return e, nil
+}
+
+// Again answers a stated event whose key is known from an event that is there: the
+// same one, or a Conflict.
+func (e Event) Again(there Event) (Event, error) {
+	if e.Input != there.Input {
+		return e, keyTaken(e.Key)
+	}
+	return there, nil
+}
+
+// Chained completes a stated event with its number and what links it to the event
+// before it.
+func (e Event) Chained(seq uint64, recorded time.Time, previous string) Event {
+	e.Seq, e.Recorded = seq, recorded.UTC().Truncate(time.Microsecond)
+	e.Hash = e.chainHash(previous)
+	return e
+}
+
 func (e Event) chainHash(previous string) string {
 	e.Hash = previous
 	return digest(e)

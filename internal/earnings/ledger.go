@@ -1,9 +1,11 @@
 package earnings
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 )
@@ -36,6 +38,8 @@ type Purchase struct {
 	Bought time.Time `json:"bought"`
 	// Donated names the association.
 	Donated string `json:"donated,omitempty"`
+	// Events are the numbers of the events that made it.
+	Events []uint64 `json:"events"`
 }
 
 // Posting moves an amount from one account to another within a portal; an event's
@@ -96,24 +100,23 @@ func Replay(events []Event) (*Ledger, error) {
 // Errors: Invalid for what the table doesn't allow or an amount out of bounds;
 // Conflict for a known key with another input.
 func (l *Ledger) Append(e Event, recorded time.Time) (Event, bool, error) {
-	e.At = e.At.UTC().Truncate(time.Microsecond)
-	e.Input = e.inputHash()
-	if e.Key == "" {
-		return e, false, cashback.Errorf(cashback.Invalid, "an event needs an idempotency key")
+	e, err := e.Stated()
+	if err != nil {
+		return e, false, err
 	}
 	if at, known := l.keys[e.Key]; known {
-		if l.events[at].Input != e.Input {
-			return e, false, cashback.Errorf(cashback.Conflict, "the key %q was used for another event", e.Key)
-		}
-		return l.events[at], false, nil
+		there, err := e.Again(l.events[at])
+		return there, false, err
 	}
-	e.Seq = uint64(len(l.events)) + 1
-	e.Recorded = recorded.UTC().Truncate(time.Microsecond)
-	e.Hash = e.chainHash(l.lastHash())
+	e = e.Chained(uint64(len(l.events))+1, recorded, l.lastHash())
 	if err := l.apply(e); err != nil {
 		return e, false, err
 	}
 	return e, true, nil
+}
+
+func keyTaken(key string) error {
+	return cashback.Errorf(cashback.Conflict, "the key %.50q was used for another event", key)
 }
 
 func (l *Ledger) lastHash() string {
@@ -125,69 +128,107 @@ func (l *Ledger) lastHash() string {
 
 // apply folds a complete event in, or leaves the ledger as it was.
 func (l *Ledger) apply(e Event) error {
-	if err := check(e); err != nil {
-		return err
-	}
-	p := l.purchases[e.Purchase]
-	if p == nil {
-		p = &Purchase{ID: e.Purchase, Portal: e.Portal, For: ForPurchase, Since: map[State]time.Time{}}
-	} else if p.Portal != e.Portal {
-		return cashback.Errorf(cashback.Invalid, "purchase %s belongs to %s, not to %s", e.Purchase, p.Portal, e.Portal)
-	}
-	next, err := nextState(p, e)
+	after, moves, err := Apply(l.purchases[e.Purchase], e)
 	if err != nil {
 		return err
 	}
-	if e.Amount != nil && p.Amount != nil && p.Amount.Unit != e.Amount.Unit && p.State != StateExpected && p.State != StateClicked {
-		return cashback.Errorf(cashback.Invalid, "purchase %s is counted in %s, not in %s", e.Purchase, p.Amount.Unit, e.Amount.Unit)
-	}
-	changed := *p
-	fold(&changed, e, next)
-	for _, m := range postings(*p, changed) {
+	for _, m := range moves {
 		l.balances[BalanceKey{m.Portal, m.Unit, m.Account}] += m.Minor
 	}
-	if _, known := l.purchases[e.Purchase]; !known {
+	if len(after.Events) == 1 {
 		l.order = append(l.order, e.Purchase)
 	}
-	since := make(map[State]time.Time, len(p.Since)+1)
-	for s, t := range p.Since {
-		since[s] = t
-	}
-	if _, before := since[next]; !before {
-		since[next] = e.At
-	}
-	changed.Since = since
-	l.purchases[e.Purchase] = &changed
+	l.purchases[e.Purchase] = &after
 	l.keys[e.Key] = len(l.events)
 	l.events = append(l.events, e)
 	return nil
 }
 
+// Apply is one step of the fold: what a purchase (nil for one that isn't there yet)
+// becomes by a complete event, and what moves between the accounts. Whoever keeps
+// purchases and balances beside the events keeps them by this.
+//
+// Errors: Invalid for what the table doesn't allow or an amount out of bounds.
+func Apply(before *Purchase, e Event) (after Purchase, moves []Posting, err error) {
+	if err := check(e); err != nil {
+		return after, nil, err
+	}
+	p := before
+	if p == nil {
+		p = &Purchase{ID: e.Purchase, Portal: e.Portal, For: ForPurchase}
+	}
+	if p.Portal != e.Portal {
+		return after, nil, cashback.Errorf(cashback.Invalid, "purchase %s belongs to %s, not to %s", e.Purchase, p.Portal, e.Portal)
+	}
+	if len(p.Events) >= MaxSteps {
+		return after, nil, cashback.Errorf(cashback.Invalid, "purchase %s has %d events, the most that one can have", e.Purchase, len(p.Events))
+	}
+	next, err := nextState(p, e)
+	if err != nil {
+		return after, nil, err
+	}
+	if e.Amount != nil && p.Amount != nil && p.Amount.Unit != e.Amount.Unit && p.State != StateExpected && p.State != StateClicked {
+		return after, nil, cashback.Errorf(cashback.Invalid, "purchase %s is counted in %s, not in %s", e.Purchase, p.Amount.Unit, e.Amount.Unit)
+	}
+	after = *p
+	fold(&after, e, next)
+	after.Events = append(slices.Clip(p.Events), e.Seq)
+	after.Since = maps.Clone(p.Since)
+	if after.Since == nil {
+		after.Since = map[State]time.Time{}
+	}
+	if _, entered := after.Since[next]; !entered {
+		after.Since[next] = e.At
+	}
+	return after, postings(*p, after), nil
+}
+
+// Bounds on what a person's ledger takes. A key of the store can't be longer than
+// 32 KiB; years above 9999 have no form in JSON (RFC 3339), and before 1990 no portal was.
+const (
+	MaxText = 2000 // bytes of a free text
+	MaxName = 200  // bytes of what is looked up by: purchase, portal, key, …
+	// MaxSteps bounds the events of one purchase: what a portal changes daily for
+	// two years stays below it.
+	MaxSteps = 1000
+)
+
 func check(e Event) error {
 	if e.Purchase == "" || e.Portal == "" {
 		return cashback.Errorf(cashback.Invalid, "an event needs a purchase and a portal")
 	}
-	if e.At.IsZero() {
-		return cashback.Errorf(cashback.Invalid, "an event needs a date")
+	if y := e.At.Year(); y < 1990 || y > 9999 {
+		return cashback.Errorf(cashback.Invalid, "an event needs a date, of 1990 or later")
 	}
-	for name, a := range map[string]*Amount{"amount": e.Amount, "basket": e.Basket} {
-		if a == nil {
+	for _, a := range []struct {
+		name string
+		*Amount
+	}{{"amount", e.Amount}, {"basket", e.Basket}} {
+		if a.Amount == nil {
 			continue
 		}
-		if a.Unit == "" || a.Minor < 0 || a.Minor > MaxMinor {
-			return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: name}, "%d %s is not an amount that can be kept: from 0 to %d in the smallest unit, with a currency", a.Minor, a.Unit, int64(MaxMinor))
+		if a.Unit == "" || len(a.Unit) > MaxName || !utf8.ValidString(string(a.Unit)) || a.Minor < 0 || a.Minor > MaxMinor {
+			return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: a.name}, "%d %.20q is not an amount that can be kept: from 0 to %d in the smallest unit, with a currency", a.Minor, a.Unit, int64(MaxMinor))
 		}
 	}
-	for name, s := range map[string]string{"shop": e.Shop, "order": e.Order, "note": e.Note, "wording": e.Wording, "external": e.External} {
-		if len(s) > MaxText {
-			return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: name}, "more than %d bytes of text", MaxText)
+	for _, t := range []struct {
+		name, text string
+		most       int
+	}{
+		{"purchase", e.Purchase, MaxName}, {"portal", e.Portal, MaxName}, {"key", e.Key, MaxName}, {"source", e.Source, MaxName},
+		{"payout", e.Payout, MaxName}, {"evidence", e.Evidence, MaxName}, {"kind", string(e.Kind), MaxName}, {"for", string(e.For), MaxName},
+		{"shop", e.Shop, MaxText}, {"order", e.Order, MaxText}, {"note", e.Note, MaxText}, {"wording", e.Wording, MaxText}, {"external", e.External, MaxText},
+	} {
+		if len(t.text) > t.most {
+			return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: t.name}, "more than %d bytes of text", t.most)
+		}
+		if !utf8.ValidString(t.text) {
+			// JSON couldn't carry it, and the export would differ from the ledger (L8).
+			return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: t.name}, "the text isn't UTF-8")
 		}
 	}
 	return nil
 }
-
-// MaxText bounds each text of an event.
-const MaxText = 2000
 
 func nextState(p *Purchase, e Event) (State, error) {
 	if c, ok := claims[e.Kind]; ok {
@@ -330,9 +371,12 @@ type Balance struct {
 }
 
 // Balances are the sums that aren't zero, by portal, unit and state.
-func (l *Ledger) Balances() []Balance {
+func (l *Ledger) Balances() []Balance { return Sums(l.balances) }
+
+// Sums are the balances that aren't zero, without Outside, by portal, unit and state.
+func Sums(balances map[BalanceKey]int64) []Balance {
 	var out []Balance
-	for k, v := range l.balances {
+	for k, v := range balances {
 		if v != 0 && k.State != Outside {
 			out = append(out, Balance{k.Portal, k.Unit, k.State, v})
 		}

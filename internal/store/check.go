@@ -13,6 +13,7 @@ import (
 
 	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/earnings"
 	"github.com/cagnotte/cagnotte/internal/merchant"
 	"github.com/cagnotte/cagnotte/internal/schedule"
 )
@@ -150,6 +151,9 @@ var forms = map[bucket]func() any{
 	usersBucket: func() any { return new(account.User) }, addressesBucket: func() any { return new(account.UserID) },
 	bearersBucket: func() any { return new(bearerRecord) }, grantsBucket: func() any { return new(account.Grant) },
 	sessionsBucket: func() any { return new(account.Session) }, apiKeysBucket: func() any { return new(account.Key) },
+	ledgerBucket: func() any { return new(eventRecord) }, purchasesBucket: func() any { return new(purchaseRecord) },
+	headsBucket: func() any { return new(headRecord) }, importsBucket: func() any { return new(earnings.Import) },
+	documentsBucket: func() any { return new(earnings.Document) },
 }
 
 func (c *checker) all(ctx context.Context) error {
@@ -303,6 +307,7 @@ func (c *checker) sense() {
 		return nil
 	})
 	c.people()
+	c.ledgers()
 	count, err := c.t.counters()
 	if err != nil {
 		c.r.note(&c.r.Records, "%v", err)

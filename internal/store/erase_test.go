@@ -11,6 +11,7 @@ import (
 
 	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/earnings"
 )
 
 // person makes a user whose bytes can be recognised, with sessions and a key, and
@@ -40,10 +41,33 @@ func person(t *testing.T, s *Store, name string, at time.Time) account.User {
 	if err := a.AddKey(ctx, k); err != nil {
 		t.Fatal(err)
 	}
+	earned(t, s, u.ID, name)
 	if err := a.PutGrant(ctx, account.Grant{Digest: account.DigestOf(name + "-grant"), Purpose: account.Recover, User: u.ID, Created: at, Expires: at.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	return u
+}
+
+// earned gives a person money whose bytes can be recognised.
+func earned(t *testing.T, s *Store, u account.UserID, name string) {
+	t.Helper()
+	ctx := context.Background()
+	l := s.Ledgers()
+	for i := range 30 {
+		e := step(fmt.Sprint(name, "-purchase-", i), earnings.Tracked, eur(100))
+		e.Portal, e.Shop, e.Order = name+"-portal", name+"-shop", fmt.Sprint(name, "-order-", i)
+		frozen, err := terms(fmt.Sprint(name, "-terms-", i)).Freeze()
+		if err != nil {
+			t.Fatal(err)
+		}
+		im := earnings.Import{Hash: frozen.Hash, Rule: name + "-rule", Name: name + ".csv"}
+		if _, err := l.Enter(ctx, u, Entry{Events: []earnings.Event{e}, Evidence: []earnings.Evidence{frozen}, Import: &im}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.SaveDocument(ctx, u, earnings.Document{Kind: "mapping", Name: name, Body: fmt.Append(nil, name, "-mapping-", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // traces are the files of a folder that hold a text.
@@ -109,6 +133,9 @@ func TestDeletionLeavesNothing(t *testing.T) {
 	}
 	if _, err := s.Accounts().User(ctx, ben.ID); err != nil {
 		t.Error(err)
+	}
+	if l, err := s.Ledgers().Ledger(ctx, ben.ID); err != nil || l.Len() != 30 {
+		t.Errorf("his ledger: %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -62,6 +62,13 @@ const (
 //	grants     digest of a token    what may be done with it once
 //	sessions   U id                 a signed-in browser
 //	apikeys    U id                 an API key
+//	ledger     U S                  an event of the ledger, only ever appended
+//	eventkeys  U idempotency key    S
+//	purchases  U purchase id        what the events have made of a purchase
+//	heads      U                    the last S, its hash, and the balances
+//	evidence   U hash               frozen terms (JSON)
+//	imports    U hash               a file that was imported
+//	documents  U kind 0 name        mappings and the like (opaque)
 //	filler     S                    zeros, while freed pages are overwritten
 //
 // Offers lie under their merchant, because that is how they are read most: a shop's
@@ -106,6 +113,13 @@ const (
 	grantsBucket    bucket = "grants"
 	sessionsBucket  bucket = "sessions"
 	apiKeysBucket   bucket = "apikeys"
+	ledgerBucket    bucket = "ledger"
+	eventKeysBucket bucket = "eventkeys"
+	purchasesBucket bucket = "purchases"
+	headsBucket     bucket = "heads"
+	evidenceBucket  bucket = "evidence"
+	importsBucket   bucket = "imports"
+	documentsBucket bucket = "documents"
 	fillerBucket    bucket = "filler"
 )
 
@@ -115,11 +129,15 @@ var buckets = []bucket{
 	merchantsBucket, slugsBucket, reviewsBucket, eventsBucket,
 	changesBucket, runsBucket, runIDsBucket, stagesBucket, stagedBucket, heldBucket,
 	jobsBucket, hostsBucket, auditBucket, damagedBucket,
-	usersBucket, addressesBucket, bearersBucket, grantsBucket, sessionsBucket, apiKeysBucket, fillerBucket,
+	usersBucket, addressesBucket, bearersBucket, grantsBucket, sessionsBucket, apiKeysBucket,
+	ledgerBucket, eventKeysBucket, purchasesBucket, headsBucket, evidenceBucket, importsBucket, documentsBucket, fillerBucket,
 }
 
 // personal are the buckets whose keys begin with a person's number.
-var personal = []bucket{usersBucket, sessionsBucket, apiKeysBucket}
+var personal = []bucket{
+	usersBucket, sessionsBucket, apiKeysBucket,
+	ledgerBucket, eventKeysBucket, purchasesBucket, headsBucket, evidenceBucket, importsBucket, documentsBucket,
+}
 
 // appended are the buckets whose keys mostly arrive in order: their pages are
 // filled, not left half empty for what will never come between.
