@@ -65,7 +65,7 @@ func (c *compiler) condition(at string, s *conditionShape, inJSON bool) *conditi
 			return nil
 		}
 		path := at + "." + name
-		if !c.Has(path) {
+		if c.places[path] == nil {
 			path = at
 		}
 		if ps := c.picks(path, pickList{text}, inJSON); len(ps) == 1 {

@@ -17,8 +17,6 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/invopop/jsonschema"
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
-
-	"github.com/cagnotte/cagnotte/internal/strictyaml"
 )
 
 // generating says that the files made from the shapes are to be written anew
@@ -231,7 +229,7 @@ func reference(t *testing.T) string {
 				continue
 			}
 			note := ""
-			if strictyaml.Required(f) {
+			if required(f) {
 				note = " (required)"
 			}
 			text := said[plainType(s)+"."+f.Name]

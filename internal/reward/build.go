@@ -280,7 +280,7 @@ func (p *parser) component(q *quantity, c *cashback.Component) {
 // tier fills in what the words around a rate say about it.
 func (p *parser) tier(q *quantity, t *cashback.Tier) {
 	words := q.pre | q.suf
-	t.UpTo = q.ranged || q.pre&(mUpTo|mMax) != 0 || q.suf&(mUpTo|mMax) != 0 && p.upToBehind(q)
+	t.UpTo = q.ranged || q.pre&(mUpTo|mMax) != 0 || q.unit == uPercent && q.pre&mCap != 0 || q.suf&(mUpTo|mMax) != 0 && p.upToBehind(q)
 	t.Audience = audience(words)
 	t.Label = p.label(q)
 	switch words & (mApp | mStore | mOnline) {
@@ -496,7 +496,7 @@ func (p *parser) without(r cashback.Reward) cashback.Reward {
 	case p.all&mNone != 0:
 		r.Kind, r.Reason = cashback.NoCashback, whyNone
 		return r
-	case multiple != nil && !(p.all&mDiscount != 0 && p.all&mCashback == 0):
+	case multiple != nil && p.multiplies():
 		return unknown(whyMultiple, multiple)
 	case cap != nil:
 		if m, err := cashback.MoneyOf(cap.hi.decimal(), cap.currency); err == nil {
@@ -511,6 +511,9 @@ func (p *parser) without(r cashback.Reward) cashback.Reward {
 		return not(whyOther)
 	case p.all&mDouble != 0 && p.all&(mCashback|mPoints) != 0:
 		r.Kind, r.Reason, r.At = cashback.Unknown, whyMultiple, cashback.Span{End: len(p.raw)}
+		if p.all&mCashback != 0 && p.says(0, len(p.toks)) {
+			r.Named = &cashback.Tier{Components: []cashback.Component{{Kind: cashback.Percent, Span: r.At}}}
+		}
 		return r
 	case p.loose == 1 && p.looseZero && !p.looseCounted:
 		r.Kind = cashback.NoCashback
@@ -522,7 +525,7 @@ func (p *parser) without(r cashback.Reward) cashback.Reward {
 	case p.loose > 0 && !p.looseCounted && (!p.words() || p.all&mCashback != 0 && p.tok(p.looseAt+1).is(mCashback)):
 		r.Kind, r.Reason, r.At = cashback.Unknown, whyUnit, p.span(p.looseAt, p.looseAt+1)
 		return r
-	case p.loose > 0 || p.counted:
+	case p.loose > 0 || p.counted || multiple != nil:
 		return not(whyCount)
 	case len(p.toks) == 0:
 		return unknown(whyEmpty, nil)
@@ -530,6 +533,18 @@ func (p *parser) without(r cashback.Reward) cashback.Reward {
 		return unknown(whyUnnamed, nil)
 	}
 	return not(whyNoAmount)
+}
+
+// multiplies reports whether a multiple is one of what is paid: "5-fach" alone, or
+// beside a word for it, not "used 300 times".
+func (p *parser) multiplies() bool {
+	switch {
+	case p.all&(mCashback|mPoints) != 0:
+		return true
+	case p.all&mDiscount != 0:
+		return false
+	}
+	return !p.foreign() || p.all&(mEarn|mBonus) != 0
 }
 
 // words reports whether the text has any word.

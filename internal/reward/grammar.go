@@ -55,7 +55,7 @@ func (p *parser) neutralise() {
 			off = false
 		}
 		if off {
-			t.means &^= mDiscount | mOther
+			t.means &^= mDiscount | mOther | mPrice
 		}
 		p.all |= t.means
 	}

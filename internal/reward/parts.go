@@ -262,11 +262,12 @@ func (p *parser) describe(q *quantity) {
 	label := false
 	var head noun
 	d := 0
-	blocked := false
+	blocked, numbered := false, false
 	for i := q.first - 1; i >= q.preStart; i-- {
 		t := &p.toks[i]
 		if t.kind == tNum || t.kind == tOther || label && t.kind == tWord && t.means == 0 {
 			blocked = true
+			numbered = numbered || t.kind == tNum
 		}
 		if t.kind == tSign {
 			if t.sign == ':' || t.sign == '|' || t.sign == '-' && t.spaced {
@@ -279,6 +280,9 @@ func (p *parser) describe(q *quantity) {
 			continue
 		}
 		m := t.means
+		if numbered && q.unit == uPercent {
+			m &^= mOver | mAtLeast | mFrom // "from 3 nights: 5 %"
+		}
 		if m&mUpTo != 0 && (blocked || p.plain.text[t.start] == '<' && i != q.first-1) {
 			m &^= mUpTo // "until Sunday: 5 %"
 		}
@@ -310,6 +314,9 @@ func (p *parser) describe(q *quantity) {
 		if t.kind == tSign || t.kind == tBreak {
 			if t.kind == tSign && t.sign == '(' {
 				d += 2
+			}
+			if t.kind == tSign && t.sign == '|' && best == nounCashback {
+				d += far / 4 // "Cashback: 4 % | coupons: 12"
 			}
 			continue
 		}

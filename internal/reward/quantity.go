@@ -251,6 +251,9 @@ func (p *parser) suffix(q *quantity, j int) int {
 			j++ // "$5-$15%", a slip
 		}
 	case q.unit == uPercent, q.unit == uPoints:
+	case t.is(mPercent) && t.entry.letters && p.capital(t) && p.brand(j) > 0:
+		end := p.brand(j) // "20 PC Optimum points"
+		q.unit, q.points, j = uPoints, p.raw[p.at(j):p.end(end-1)], end
 	case t.is(mPercent):
 		q.unit = uPercent
 		for j++; p.tok(j).is(mPercent) && !p.tok(j).spaced; j++ {
@@ -297,6 +300,8 @@ func (p *parser) suffix(q *quantity, j int) int {
 	default:
 		if name, end := p.pointsName(j); end > 0 {
 			q.unit, q.points, j = uPoints, name, end
+		} else if end, ok := p.namedPoints(q, j); ok {
+			j = end
 		} else if t.kind == tWord && !t.spaced && !t.tagged && t.means == 0 {
 			q.unit = uCount
 			j++
@@ -335,6 +340,29 @@ func (p *parser) leads(i int) bool {
 	return n.kind == tNum && !n.spaced && t.spaced
 }
 
+// namedPoints reads a number of something that is paid for an amount as points, the
+// word behind it as their name: "4 Sparkles per ₹100".
+func (p *parser) namedPoints(q *quantity, j int) (next int, ok bool) {
+	t := p.tok(j)
+	if t.kind != tWord || t.means != 0 || !t.spaced {
+		return 0, false
+	}
+	per := p.tok(j + 1)
+	if per.kind != tWord || !per.is(mPer) || per.is(mFor|mNoise) || !per.entry.letters {
+		return 0, false
+	}
+	m := j + 2
+	for n := 0; n < 2 && p.tok(m).is(mNoise|mSpent|mPer) && !p.tok(m).is(mMoney); n++ {
+		m++
+	}
+	var of quantity
+	if end, ok := p.single(m, &of); !(ok && of.unit == uMoney && !of.negative && !p.tok(end).is(mDiscount)) && !p.tok(m).is(mMoney) {
+		return 0, false
+	}
+	q.unit, q.points = uPoints, p.raw[p.at(j):p.end(j)]
+	return j + 1, true
+}
+
 // pointsName reads the word for points at token i, with the name before it that
 // says whose they are ("Amex points"): the word, and the token behind it, or 0.
 func (p *parser) pointsName(i int) (string, int) {
@@ -365,6 +393,16 @@ func (p *parser) pointsName(i int) (string, int) {
 		}
 	}
 	return "", 0
+}
+
+// brand returns the token behind the word for points if the word at token i, which
+// also means something else, begins their name, or 0.
+func (p *parser) brand(i int) int {
+	if n := p.tok(i + 1); n.kind != tWord || !n.spaced || !p.capital(n) {
+		return 0
+	}
+	_, end := p.pointsName(i + 1)
+	return end
 }
 
 // capital reports whether a word is written with a capital letter, as names are.
@@ -543,6 +581,8 @@ func (p *parser) unitPaidFor(q *quantity, j int) int {
 				m++
 			}
 			return m
+		} else if !weak && t.is(mPurchase) && t.is(mNouns) {
+			return m + 1 // "8 % per sale"
 		}
 		return j
 	}
@@ -551,6 +591,9 @@ func (p *parser) unitPaidFor(q *quantity, j int) int {
 		spent := p.tok(end).is(mSpent|mOrder) || p.tok(end).is(mNoise) && p.tok(end+1).is(mSpent|mOrder)
 		if q.unit == uMoney && (weak && !spent || p.less(&of, q) && of.currency == q.currency) {
 			return j
+		}
+		if weak && p.tok(end).is(mBonus|mDiscount) && !spent {
+			return j // "2,200 points for a $25 gift card"
 		}
 		q.per, q.perAmount = true, of.hi
 		if q.unit != uMoney {
@@ -580,6 +623,9 @@ func (p *parser) unitPaidFor(q *quantity, j int) int {
 	case t.is(mMoney) && q.unit != uMoney:
 		q.per, q.currency = true, p.currency(t.entry)
 		m++
+	case t.is(mMoney) && !weak && t.entry.letters && t.entry.scale == 0 && p.currency(t.entry) == q.currency:
+		q.per, q.perAmount = true, number{coef: 1} // "4 cents per dollar"
+		m++
 	case t.is(mUnit) && !weak:
 		q.perUnit = t.entry.name
 		m++
@@ -608,9 +654,24 @@ func (p *parser) perBefore() {
 				continue
 			}
 		}
+		if q.unit == uPoints && !q.per {
+			p.perWord(&q)
+		}
 		out = append(out, q)
 	}
 	p.qs = out
+}
+
+// perWord joins points to the unit of money that a word before them names: "for every
+// euro you get 3 miles".
+func (p *parser) perWord(q *quantity) {
+	i := q.first - 1
+	for n := 0; n < 4 && i > 0 && p.toks[i].kind == tWord && p.toks[i].is(mEarn|mGet|mNoise|mSpent|mCashback|mUpTo) && !p.toks[i].is(mMoney); n++ {
+		i--
+	}
+	if t := p.tok(i); t.is(mMoney) && t.entry.letters && t.entry.scale == 0 && p.perStands(i) {
+		q.per, q.currency = true, p.currency(t.entry)
+	}
 }
 
 // perBehind reports whether a word for "per" stands behind an amount, at token i or
@@ -618,10 +679,10 @@ func (p *parser) perBefore() {
 func (p *parser) perBehind(i int) bool {
 	for k := i; k < i+4; k++ {
 		t := p.tok(k)
-		if t.is(mPerAfter) {
+		if t.is(mPerAfter) || t.is(mWorth) && p.tok(k-1).is(mSpent) && k > i {
 			return true
 		}
-		if !t.is(mNoise) && (t.kind != tSign || t.sign != '(' && t.sign != ')') {
+		if !t.is(mNoise|mSpent) && (t.kind != tSign || t.sign != '(' && t.sign != ')') {
 			return false
 		}
 	}

@@ -43,6 +43,8 @@ func (p *parser) roleOf(k int) role {
 		before = &p.qs[k-1]
 	}
 	switch {
+	case q.unit == uTimes && p.instalments(k):
+		return roleOther // "12x de R$ 99"
 	case q.unit == uFold || q.unit == uTimes:
 		return roleMultiple
 	case q.struck, q.pre&mWas != 0, q.suf&mWasAfter != 0 && p.leadsOn(k):
@@ -50,6 +52,9 @@ func (p *parser) roleOf(k int) role {
 			return roleDiscount
 		}
 		return rolePrevious
+	case before != nil && before.role == roleRate && before.unit == uPercent && q.unit == uPercent && q.link == linkNone && before.pre&(mFrom|mBetween) != 0 &&
+		p.tok(q.first-1).is(mPer) && p.tok(q.first-1).entry.letters && p.less(before, q):
+		before.role = rolePrevious // "de 2 % por 6 %"
 	case before != nil && before.unit == q.unit && !q.ranged && q.pre&mFrom != 0 && p.all&mRaised != 0:
 		return rolePrevious // "raised to 5 % from 3 %"
 	case q.pre&mUsual != 0 && p.beside(k):
@@ -62,6 +67,8 @@ func (p *parser) roleOf(k int) role {
 		return roleOther // "3 stars per $1"
 	case q.pre&mPart != 0 && k > 0 && p.partOf(q):
 		return roleOther // "4 % (dont 1 % de bonus)"
+	case money && k > 0 && before.unit == uTimes && before.role == roleOther:
+		return roleOther
 	case p.worth(k), money && p.tok(q.first-1).is(mFor) && p.looseEnd == q.first-1:
 		return roleOther // "2,000 for $10"
 	case q.negative && !cash && words&(mNew|mExisting|mOrder|mOver|mUnder|mOrMore|mOrLess) == 0 && !(before != nil && before.role == roleCondition):
@@ -93,6 +100,19 @@ func (p *parser) roleOf(k int) role {
 		return roleOther
 	}
 	return roleRate
+}
+
+// instalments reports whether a multiple says in how many parts an amount is paid.
+func (p *parser) instalments(k int) bool {
+	if k+1 >= len(p.qs) || p.qs[k+1].unit != uMoney {
+		return false
+	}
+	for i := p.qs[k].last; i < p.qs[k+1].first; i++ {
+		if !p.toks[i].is(mNoise) {
+			return false
+		}
+	}
+	return true
 }
 
 // partOf reports whether the word before a quantity says that it is part of the
@@ -160,6 +180,9 @@ func (p *parser) worth(k int) bool {
 			if p.toks[i].is(mWorth) {
 				return true
 			}
+		}
+		if a.unit == uPoints && p.tok(b.last).is(mBonus|mDiscount) && (p.tok(b.first-1).is(mFor) || p.tok(b.first-2).is(mFor)) {
+			return true // "1,500 points for a $15 gift card"
 		}
 		if a.unit == uMoney && b.first == a.last+1 && p.tok(a.last).is(mFor|mPer) {
 			return true // "1 € pour 100 points"
@@ -249,6 +272,10 @@ func (p *parser) conditional(k int) bool {
 		}
 		switch {
 		case q.ranged && t.is(mFrom|mBetween):
+		case q.per && t.is(mPer) && t.is(mSpent):
+			return false
+		case t.is(mFrom) && q.unit == uMoney && p.tok(i-1).is(mOrder) && i > q.preStart:
+			return true // "cashback on orders from £30"
 		case t.is(mFrom):
 			return earlier || q.unit == uMoney && !cash && q.verb == 0
 		case t.is(mOver | mUnder):
@@ -275,5 +302,17 @@ func (p *parser) behindLabel(q *quantity, i int) bool {
 	if t.sign == '-' {
 		return true
 	}
-	return !p.tok(i - 1).is(mOrder | mAtLeast | mOver | mUnder)
+	if !p.tok(i - 1).is(mOrder) {
+		return !p.tok(i - 1).is(mAtLeast | mOver | mUnder)
+	}
+	other := false // "SIM only 24 month contract: £36.75"
+	for k := i - 1; k >= q.preStart; k-- {
+		switch t := &p.toks[k]; {
+		case t.is(mAtLeast | mOver | mUnder | mMax):
+			return false
+		case t.kind == tNum, t.kind == tWord && t.means == 0:
+			other = true
+		}
+	}
+	return other
 }

@@ -3,16 +3,24 @@ package reward
 import (
 	"bufio"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 )
 
-// TestTexts reads testdata/texts.txt: invented texts in the styles of each country's
-// portals, with what a person reads in them.
+// TestTexts reads invented texts in the styles of each country's portals, with what a
+// person reads in them: those the tables were built with, and those of a second reader
+// who knew the portals and wrote them down before looking at the tables.
 func TestTexts(t *testing.T) {
-	in, err := os.Open("testdata/texts.txt")
+	for _, file := range []string{"testdata/texts.txt", "testdata/portals.txt"} {
+		t.Run(filepath.Base(file), func(t *testing.T) { readTexts(t, file) })
+	}
+}
+
+func readTexts(t *testing.T, file string) {
+	in, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
