@@ -65,7 +65,7 @@ func (c *compiler) condition(at string, s *conditionShape, inJSON bool) *conditi
 			return nil
 		}
 		path := at + "." + name
-		if c.places[path] == nil {
+		if !c.Has(path) {
 			path = at
 		}
 		if ps := c.picks(path, pickList{text}, inJSON); len(ps) == 1 {

@@ -3,7 +3,6 @@ package portal
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -29,18 +28,18 @@ const (
 // Load reads a definition; name stands in its errors. What is wrong is told with
 // line and column, all faults at once.
 func Load(name string, b []byte) (*Definition, error) {
-	d := &decoder{file: name}
+	d := newDecoder(name)
 	var s definitionShape
-	if err := d.parse(b, &s); err != nil {
+	if err := d.Parse(b, &s); err != nil {
 		return nil, err
 	}
 	c := &compiler{decoder: d, def: &Definition{}}
 	// What couldn't be read would only cause faults that aren't there.
-	if len(d.faults) == 0 {
+	if !d.Failed() {
 		c.definition(&s)
 	}
-	if len(d.faults) > 0 {
-		return nil, errors.Join(d.faults...)
+	if err := d.Err(); err != nil {
+		return nil, err
 	}
 	sum := sha256.Sum256(b)
 	c.def.version = hex.EncodeToString(sum[:6])
@@ -382,7 +381,7 @@ func (c *compiler) pages(s *definitionShape) {
 	switch {
 	case starts > maxStarts:
 		c.fault("pages", "the seeds make more than %d first requests", maxStarts)
-	case starts == 0 && len(c.faults) == 0:
+	case starts == 0 && !c.Failed():
 		c.fault("pages", "no rule has an address to begin with: a list with its address, or seeds for the placeholders")
 	}
 }
@@ -433,7 +432,7 @@ func (c *compiler) page(at string, index int, s *pageShape, d *definitionShape) 
 		}
 	}
 	shapes := s.Lists
-	inline := s.Items != nil || s.JSON != nil || s.List != "" || s.Split != nil || c.places[at+".fields"] != nil
+	inline := s.Items != nil || s.JSON != nil || s.List != "" || s.Split != nil || c.Has(at+".fields")
 	switch {
 	case len(shapes) > 0 && inline:
 		c.fault(at+".lists", "items, json, split and fields stand in each of the lists, or beside them there are no lists")
@@ -790,9 +789,9 @@ func (c *compiler) field(at string, s *fieldShape, inJSON bool, most int) *field
 	}
 	w := &way{all: s.All, when: c.condition(at+".when", s.When, inJSON)}
 	where := at
-	if c.places[at+".pick"] != nil {
+	if c.Has(at + ".pick") {
 		where = at + ".pick"
-	} else if c.places[at+".path"] != nil {
+	} else if c.Has(at + ".path") {
 		where = at + ".path"
 	}
 	if s.Pick != nil && s.Path != nil {
@@ -864,7 +863,7 @@ func (c *compiler) field(at string, s *fieldShape, inJSON bool, most int) *field
 
 // elementAt is the path of a list's element, or of the lone text in its place.
 func elementAt(c *compiler, at string, i int) string {
-	if p := fmt.Sprintf("%s[%d]", at, i); c.places[p] != nil {
+	if p := fmt.Sprintf("%s[%d]", at, i); c.Has(p) {
 		return p
 	}
 	return at

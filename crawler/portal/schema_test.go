@@ -17,6 +17,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/invopop/jsonschema"
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/cagnotte/cagnotte/internal/strictyaml"
 )
 
 // generating says that the files made from the shapes are to be written anew
@@ -229,7 +231,7 @@ func reference(t *testing.T) string {
 				continue
 			}
 			note := ""
-			if required(f) {
+			if strictyaml.Required(f) {
 				note = " (required)"
 			}
 			text := said[plainType(s)+"."+f.Name]
