@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/rank"
 	"github.com/cagnotte/cagnotte/web/view"
 )
 
@@ -110,7 +112,14 @@ func describe(operations []operation) ([]byte, error) {
 		if t == reflect.TypeFor[cashback.Offer]() || t == reflect.TypeFor[*cashback.Offer]() {
 			return "StoredOffer" // as changes hold it; Offer is what views show
 		}
-		return huma.DefaultSchemaNamer(t, hint)
+		name := huma.DefaultSchemaNamer(t, hint)
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		if t.PkgPath() == reflect.TypeFor[rank.Answer]().PkgPath() {
+			return "Rank" + name // the ranking's own forms, beside the views' of the same name
+		}
+		return name
 	})
 	config.Components.Schemas = registry
 	registry.RegisterTypeAlias(reflect.TypeFor[cashback.Decimal](), reflect.TypeFor[exactNumber]())
@@ -189,6 +198,8 @@ func (s *Server) apiMerchant(v *visit, q merchantQuery) (*merchantAnswer, error)
 type rankingQuery struct {
 	ID string `path:"id" doc:"The shop's id, a number." example:"123"`
 	purchaseQuery
+	shopperQuery
+	With []string `query:"with,explode" enum:"reasons,question,giving" doc:"What is worked out beside the ranking."`
 }
 
 func (s *Server) apiRanking(v *visit, q rankingQuery) (*view.Ranking, error) {
@@ -196,7 +207,8 @@ func (s *Server) apiRanking(v *visit, q rankingQuery) (*view.Ranking, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.ranking(v.ctx, v, id, q.purchaseQuery)
+	w := wanted{slices.Contains(q.With, "reasons"), slices.Contains(q.With, "question"), slices.Contains(q.With, "giving")}
+	return s.ranking(v.ctx, v, id, q.purchaseQuery, q.shopperQuery, w)
 }
 
 // maxPoints bounds one answer of a history.

@@ -101,9 +101,13 @@ func (f field) set(vs []string) error {
 	if f.value.Kind() == reflect.Slice {
 		var list []string
 		for _, x := range vs {
-			if x = strings.TrimSpace(x); x != "" && !slices.Contains(list, x) {
-				list = append(list, x)
+			if x = strings.TrimSpace(x); x == "" || slices.Contains(list, x) {
+				continue
 			}
+			if allowed := f.tag.Get("enum"); allowed != "" && !slices.Contains(strings.Split(allowed, ","), x) {
+				return badInput{f.name, "error.one_of", []any{"Allowed", strings.ReplaceAll(allowed, ",", ", ")}}
+			}
+			list = append(list, x)
 		}
 		f.value.Set(reflect.ValueOf(list))
 		return nil

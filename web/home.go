@@ -123,7 +123,7 @@ func (s *Server) homePage(v *visit) (*reply, error) {
 	}
 	for _, h := range r.Hits {
 		// The example is the first shop where there is something to choose.
-		x, err := s.ranking(v.ctx, v, h.Merchant.ID, purchaseQuery{})
+		x, err := s.ranking(v.ctx, v, h.Merchant.ID, purchaseQuery{}, shopperQuery{}, wanted{})
 		if err != nil {
 			return nil, err
 		}

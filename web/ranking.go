@@ -16,10 +16,15 @@ import (
 // purchaseQuery is a basket as an address states it. Every field may be missing.
 type purchaseQuery struct {
 	Amount   string `query:"amount" doc:"What is paid, VAT included, in major units: 120 or 12.50. Default 100." example:"120"`
-	Currency string `query:"currency" doc:"ISO 4217; default the currency of the shop's country." example:"EUR"`
 	Customer string `query:"customer" enum:"new,existing" doc:"Whether the shopper has bought there before; absent when not known."`
 	Channel  string `query:"channel" enum:"online,in_store,app" doc:"Default online."`
 	Category string `query:"category" doc:"The basket's category as the offers name it; - for none of them; absent when not known."`
+	Date     string `query:"date" doc:"The day of the purchase, YYYY-MM-DD, at most a year away; default today." example:"2026-11-27"`
+}
+
+// pairs are the parameters that state it, as names and values by turns.
+func (q purchaseQuery) pairs() []string {
+	return []string{"amount", q.Amount, "customer", q.Customer, "channel", q.Channel, "category", q.Category, "date", q.Date}
 }
 
 // currencyOfCountry is what a shop of the country takes.
@@ -38,37 +43,72 @@ func defaultAmount(c cashback.Currency) cashback.Money {
 	return cashback.Money{Minor: 100_00, Currency: c}
 }
 
+// maxAhead is how far from today a purchase may be: offers are dated by weeks, and
+// beyond a year a date is a slip.
+const maxAhead = 366
+
 // purchase turns a query into a basket, or says which field is wrong.
-func (s *Server) purchase(q purchaseQuery, m cashback.Merchant) (rank.Purchase, cashback.Money, error) {
-	p := rank.Purchase{Country: cmp.Or(m.Country, s.DefaultCountry), Channel: cmp.Or(q.Channel, "online"), Category: q.Category}
-	code := s.currencyOfCountry(m.Country)
-	if q.Currency != "" {
-		c, err := currencyOf("currency", q.Currency)
-		if err != nil {
+func (s *Server) purchase(v *visit, q purchaseQuery, of shopperQuery, m cashback.Merchant) (rank.Purchase, cashback.Money, error) {
+	p := rank.Purchase{
+		Country: cmp.Or(m.Country, s.DefaultCountry), Channel: cmp.Or(q.Channel, "online"), Category: q.Category,
+		Currency: s.currencyOfCountry(m.Country), Customer: cashback.Audience(q.Customer),
+	}
+	var err error
+	if of.Currency != "" {
+		if p.Currency, err = currencyOf("currency", of.Currency); err != nil {
 			return p, cashback.Money{}, err
 		}
-		code = c
 	}
-	amount := defaultAmount(code)
+	amount := defaultAmount(p.Currency)
 	if q.Amount != "" {
-		a, err := amountOf("amount", q.Amount, code)
-		if err != nil {
+		if amount, err = amountOf("amount", q.Amount, p.Currency); err != nil {
 			return p, amount, err
 		}
-		amount = a
 	}
-	p.Amount, p.Currency, p.Customer = amount.Decimal(), code, cashback.Audience(q.Customer)
-	return p, amount, nil
+	p.Amount = amount.Decimal()
+	if len(q.Category) > maxCategory {
+		return p, amount, badInput{"category", "error.value_long", []any{"Most", maxCategory}}
+	}
+	if q.Date != "" {
+		day, err := cashback.ParseDate(q.Date)
+		if err != nil {
+			return p, amount, badInput{"date", "error.date", []any{"Value", clip(q.Date)}}
+		}
+		if day < v.state.day-maxAhead || day > v.state.day+maxAhead {
+			return p, amount, badInput{"date", "error.date_far", []any{"From", (v.state.day - maxAhead).String(), "To", (v.state.day + maxAhead).String()}}
+		}
+		p.Date = day
+	}
+	if of.Country != "" {
+		if p.Country, err = countryOf("country", of.Country); err != nil {
+			return p, amount, err
+		}
+	}
+	p.VATRate, err = fractionOf("vat", of.VAT, maxPercent)
+	return p, amount, err
 }
 
-// ranking answers a purchase at a merchant: the one view behind the shop page and
-// the API.
-func (s *Server) ranking(ctx context.Context, v *visit, id cashback.MerchantID, q purchaseQuery) (*view.Ranking, error) {
+// maxCategory is what the ranking accepts as a name, in bytes.
+const maxCategory = 200
+
+// question is a purchase at a shop, ready to be ranked, with what an answer shows
+// beside the ranking.
+type question struct {
+	rank.Case
+	out *view.Ranking
+}
+
+// ask makes the question of a purchase at a merchant.
+func (s *Server) ask(ctx context.Context, v *visit, id cashback.MerchantID, q purchaseQuery, of shopperQuery) (*question, error) {
 	m, listings, err := s.shopOf(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	p, amount, err := s.purchase(q, m)
+	p, amount, err := s.purchase(v, q, of, m)
+	if err != nil {
+		return nil, err
+	}
+	shopper, err := of.shopper(p.Currency)
 	if err != nil {
 		return nil, err
 	}
@@ -76,12 +116,16 @@ func (s *Server) ranking(ctx context.Context, v *visit, id cashback.MerchantID, 
 	if err != nil {
 		return nil, err
 	}
-	c := rank.Case{Now: v.state.day, Purchase: p}
+	c := rank.Case{Now: v.state.day, Purchase: p, Shopper: shopper}
 	out := &view.Ranking{
 		Merchant: merchantView(m, len(listings)),
 		Now:      c.Now,
-		Purchase: view.Purchase{Amount: amount, Customer: q.Customer, Channel: p.Channel, Category: p.Category},
-		Ranked:   []view.Row{}, Unreachable: []view.Short{}, Other: []view.Left{}, Offers: []view.Offer{}, Settles: []view.Settle{},
+		Purchase: view.Purchase{
+			Amount: amount, Customer: q.Customer, Channel: p.Channel, Category: p.Category, Date: cmp.Or(p.Date, c.Now),
+			Country: p.Country, VATStated: p.VATRate.Valid,
+		},
+		Shopper: shopperView(shopper, p.Currency),
+		Ranked:  []view.Row{}, Unreachable: []view.Short{}, Other: []view.Left{}, Offers: []view.Offer{}, Settles: []view.Settle{},
 	}
 	for _, l := range listings {
 		portal := sh.byID[l[0].Receipt.Portal]
@@ -99,14 +143,42 @@ func (s *Server) ranking(ctx context.Context, v *visit, id cashback.MerchantID, 
 		c.Portals = append(c.Portals, portal.terms)
 		c.Offers = append(c.Offers, rank.OfferOf(l...))
 	}
-	if vat, ok := s.vat.Fill(&c); ok {
-		out.Purchase.VATRate = &vat.Rate
+	if _, ok := s.vat.Fill(&c); ok {
 		out.Reference.VATAsOf = s.vat.AsOf
+	}
+	if c.Purchase.VATRate.Valid {
+		out.Purchase.VATRate = &c.Purchase.VATRate.Decimal
 	}
 	if used := s.rates.Fill(&c); len(used) > 0 {
 		out.Reference.Rates, out.Reference.RatesAsOf, out.Reference.RatesSource = used, s.rates.AsOf, s.rates.Source
 	}
-	a, err := rank.Rank(c)
+	return &question{c, out}, nil
+}
+
+// wanted is what an answer holds beside the ranking.
+type wanted struct{ reasons, question, giving bool }
+
+// ranking answers a purchase at a merchant: the one view behind the shop page and
+// the API.
+func (s *Server) ranking(ctx context.Context, v *visit, id cashback.MerchantID, q purchaseQuery, of shopperQuery, w wanted) (*view.Ranking, error) {
+	asked, err := s.ask(ctx, v, id, q, of)
+	if err != nil {
+		return nil, err
+	}
+	return asked.answer(w)
+}
+
+func (q *question) answer(w wanted) (*view.Ranking, error) {
+	c, out := q.Case, q.out
+	var a rank.Answer
+	var err error
+	if w.reasons {
+		var reasons rank.Reasons
+		a, reasons, err = rank.Explain(c)
+		out.Reasons = &reasons
+	} else {
+		a, err = rank.Rank(c)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +206,22 @@ func (s *Server) ranking(ctx context.Context, v *visit, id cashback.MerchantID, 
 		if !slices.Contains(grouped, o.Portal) {
 			out.Other = append(out.Other, view.Left{Portal: o.Portal, Reason: view.ReasonNoTier})
 		}
+	}
+	if w.question {
+		ask, some, err := rank.Ask(c)
+		if err != nil {
+			return nil, err
+		}
+		if some {
+			out.Question = &ask
+		}
+	}
+	if w.giving {
+		g, err := rank.KeepOrGive(c)
+		if err != nil {
+			return nil, err
+		}
+		out.Giving = &g
 	}
 	return out, nil
 }

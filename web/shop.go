@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/rank"
 	"github.com/cagnotte/cagnotte/web/pages"
 	"github.com/cagnotte/cagnotte/web/view"
 )
@@ -14,17 +15,27 @@ import (
 type shopQuery struct {
 	Slug string `path:"slug"`
 	purchaseQuery
-	// Country is accepted so that a visitor's own choice may travel on; the slug says
-	// which country's shop it is.
-	Country string `query:"country"`
+	shopperQuery
 }
 
-// shopPage shows a shop's ranking for a purchase. A value in the form that can't be
+// purchaseFields and shopperFields are the parameters of the page's two forms: what is
+// wrong in one is said there.
+var (
+	purchaseFields = []string{"amount", "currency", "customer", "channel", "category", "date"}
+	shopperFields  = []string{"country", "vat", "method", "gift_card", "patience", "monthly_rewards", "unknown_minimum", "portal", "points"}
+)
+
+// shopPage shows a shop's ranking for a purchase. A value in the forms that can't be
 // accepted is said beside its field.
 func (s *Server) shopPage(v *visit) (*reply, error) {
-	q, err := decode[shopQuery](v)
-	if err != nil {
-		return nil, err
+	q, bad := decode[shopQuery](v)
+	var wrong badInput
+	if bad != nil && (!errors.As(bad, &wrong) || !slices.Contains(purchaseFields, wrong.field) && !slices.Contains(shopperFields, wrong.field)) {
+		return nil, bad
+	}
+	q.Slug = v.param("slug")
+	if q.Date == v.state.day.String() {
+		q.Date = "" // as it is without saying, and it won't be tomorrow
 	}
 	m, err := s.truth.MerchantBySlug(v.ctx, q.Slug)
 	if err != nil {
@@ -38,18 +49,32 @@ func (s *Server) shopPage(v *visit) (*reply, error) {
 		}
 		return seeOther(to), nil
 	}
-	p := &pages.ShopView{
-		Merchant: merchantView(m, 0), Customer: q.Customer, Channel: q.Channel, Category: q.Category,
-		Amount: q.Amount, Currency: s.currencyOfCountry(m.Country), Country: cmp.Or(m.Country, s.DefaultCountry), Now: v.now,
+	sh, err := s.shelf(v.ctx, v.state.change)
+	if err != nil {
+		return nil, err
 	}
+	p := &pages.ShopView{
+		Merchant: merchantView(m, 0), Customer: q.Customer, Channel: q.Channel, Category: q.Category, Date: q.Date,
+		Amount: q.Amount, Currency: s.currencyOfCountry(m.Country), Country: cmp.Or(m.Country, s.DefaultCountry), Now: v.now,
+		Form: formOf(q.shopperQuery), Purchase: named(q.purchaseQuery.pairs()), Stated: named(q.shopperQuery.pairs()),
+	}
+	for _, portal := range sh.all {
+		if serves(portal, p.Country) {
+			p.Portals = append(p.Portals, pages.Param{Value: portal.ID, Name: portal.Name})
+		}
+	}
+	p.Countries, p.Currencies = sh.countries, sh.currencies
+	p.Today, p.Usual = v.state.day.String(), p.Currency
 	status := 0
-	r, err := s.ranking(v.ctx, v, m.ID, q.purchaseQuery)
-	var wrong badInput
+	var r *view.Ranking
+	if err = bad; err == nil {
+		r, err = s.ranking(v.ctx, v, m.ID, q.purchaseQuery, q.shopperQuery, wanted{reasons: true, question: true, giving: true})
+	}
 	switch {
 	case errors.As(err, &wrong):
 		status = http.StatusBadRequest
-		p.Field = wrong.field
-		p.Problem = problemOf(err, v.locale, v.id).Detail
+		p.Field, p.Problem = wrong.field, problemOf(err, v.locale, v.id).Detail
+		p.InShopper = slices.Contains(shopperFields, wrong.field)
 		_, listings, err := s.shopOf(v.ctx, m.ID)
 		if err != nil {
 			return nil, err
@@ -61,6 +86,9 @@ func (s *Server) shopPage(v *visit) (*reply, error) {
 		p.Ranking, p.Merchant = r, r.Merchant
 		p.Currency, p.Amount = r.Purchase.Amount.Currency, v.locale.Input(r.Purchase.Amount)
 		p.Categories, p.Channels = choices(r.Offers)
+		if q.Category != "" && q.Category != "-" && !slices.Contains(p.Categories, q.Category) {
+			p.Categories = append(p.Categories, q.Category)
+		}
 	}
 	c := s.chrome(v, "shops")
 	if m.Country != "" {
@@ -72,6 +100,29 @@ func (s *Server) shopPage(v *visit) (*reply, error) {
 	}
 	rep.status = status
 	return rep, nil
+}
+
+// formOf is the shopper's side as the form shows it.
+func formOf(q shopperQuery) pages.ShopperForm {
+	f := pages.ShopperForm{
+		Country: q.Country, VAT: q.VAT, GiftCard: q.GiftCard, Patience: q.Patience, Monthly: q.Monthly, Minimum: q.Minimum, Points: q.Points,
+		Methods: q.Methods, Portals: q.Portals, Kinds: rank.KnownMethods(),
+	}
+	if f.Methods == nil {
+		f.Methods = rank.Shopper{}.WithDefaults().Methods
+	}
+	return f
+}
+
+// named are names and values by turns, without those that are empty, as hidden fields.
+func named(pairs []string) []pages.Param {
+	var out []pages.Param
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			out = append(out, pages.Param{Name: pairs[i], Value: pairs[i+1]})
+		}
+	}
+	return out
 }
 
 // maxChoices keeps the form's lists short enough to choose from.

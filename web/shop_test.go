@@ -98,6 +98,107 @@ func TestShopPageWrongAmount(t *testing.T) {
 	}
 }
 
+// TestShopPageSum: the eight steps are drawn and put in words, and add up.
+func TestShopPageSum(t *testing.T) {
+	s := newServer(t)
+	slug := shopNamed(t, s, "fnac").Slug
+	d := document(t, s, "/en/shops/"+slug+"?amount=80", 200)
+	row := d.Find("[data-portal=grandtaux] .fall")
+	if n := row.Find("tbody tr").Length(); n != 9 {
+		t.Fatalf("%d lines for eight steps and their total", n)
+	}
+	if n := row.Find("tr:not(.zero) svg.beam").Length(); n != row.Find("tr:not(.zero)").Length() || n < 5 {
+		t.Errorf("%d bars", n)
+	}
+	want := []string{
+		"All purchases: up to 9%", "“up to” is a ceiling: 25% of it counts while no outcomes are known", "the rate counts before VAT (20%)",
+		"85% of purchases are confirmed; without observed outcomes, 85% is assumed",
+	}
+	got := texts(row.Find(".why li"))
+	for _, w := range want {
+		if !slices.Contains(got, w) {
+			t.Errorf("no reason says %q: %q", w, got)
+		}
+	}
+	if got := d.Find(".because").Text(); !strings.Contains(got, "Grand Taux advertises more, €7.20") || !strings.Contains(got, "−€5.40, “up to” is a ceiling") {
+		t.Errorf("why: %q", got)
+	}
+	if got := texts(d.Find("[data-portal=grandtaux] h3 .tag.warn")); !slices.Equal(got, []string{"Estimate", "“Up to”"}) {
+		t.Errorf("marks: %q", got)
+	}
+}
+
+// TestShopPageShopper: the shopper's side comes from the address, travels with each
+// form, and is refused at its field.
+func TestShopPageShopper(t *testing.T) {
+	s := newServer(t)
+	slug := shopNamed(t, s, "fnac").Slug
+	d := document(t, s, "/en/shops/"+slug+"?amount=80&patience=50&portal=sitot&portal=muet&method=-&method=paypal", 200)
+	if got := attrs(d.Find("ol.rows > li"), "data-portal"); !slices.Equal(got, []string{"sitot", "muet"}) {
+		t.Errorf("ranked: %v", got)
+	}
+	if got := texts(d.Find(".rest li > :not(details)")); !slices.Contains(got, "It isn’t among the portals that you use.") {
+		t.Errorf("what is hidden and why: %q", got)
+	}
+	hidden := attrs(d.Find("#purchase input[type=hidden]"), "name")
+	if !slices.Equal(hidden, []string{"method", "method", "patience", "portal", "portal"}) {
+		t.Errorf("the purchase's form carries %v", hidden)
+	}
+	if got := d.Find("form.shopper input[type=hidden][name=amount]").AttrOr("value", ""); got != "80" {
+		t.Errorf("the shopper's form carries the amount %q", got)
+	}
+	if got := attrs(d.Find("form.shopper [name=method]:checked, form.shopper [name=method][checked]"), "value"); !slices.Equal(got, []string{"paypal"}) {
+		t.Errorf("ticked: %v", got)
+	}
+	for query, says := range map[string]string{
+		"?patience=-1": "from 0 to 1,000", "?vat=1e30": "from 0 to 100", "?method=-": "at least one way", "?customer=maybe": "new, existing",
+		"?date=2099-01-01": "2027-10-04", "?currency=EURO": "three-letter", "?amount=1e30": "120 or 12.50", "?points=x": "avios=0.01",
+	} {
+		d := document(t, s, "/en/shops/"+slug+query, 400)
+		name, _, _ := strings.Cut(query[1:], "=")
+		if got := d.Find("[aria-describedby=wrong]"); got.Length() != 1 || !strings.Contains(d.Find("#wrong").Text(), says) {
+			t.Errorf("%s: %d fields are marked; %q", name, got.Length(), d.Find("#wrong").Text())
+		}
+	}
+}
+
+// TestShopPageQuestion: the one fact that would change the winner is asked for.
+func TestShopPageQuestion(t *testing.T) {
+	w := newTown(t)
+	portals := townPortals()
+	if err := w.store.SavePortals(t.Context(), portals); err != nil {
+		t.Fatal(err)
+	}
+	forNew, rest := percent("12"), percent("1")
+	forNew.Audience, rest.Audience = cashback.New, cashback.Existing
+	w.publish(portals[1], today, listed{name: "Fnac", domain: "fnac.com", raw: "12 % / 1 %", tiers: []cashback.Tier{forNew, rest}})
+	w.publish(portals[2], today, listed{name: "Fnac", domain: "fnac.com", raw: "3 %", tiers: []cashback.Tier{percent("3")}})
+	s, err := New(w.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	slug := shopNamed(t, s, "fnac").Slug
+	d := document(t, s, "/en/shops/"+slug+"?amount=50", 200)
+	if got := texts(d.Find(".question button")); len(got) != 2 || !strings.HasPrefix(got[0], "New customer Sitôt, €") || !strings.HasPrefix(got[1], "Existing customer Petit Panier, €") {
+		t.Errorf("asked: %q", got)
+	}
+	if got := d.Find(".question input[name=amount]").AttrOr("value", ""); got != "50" {
+		t.Errorf("the question forgets the amount: %q", got)
+	}
+	d = document(t, s, "/en/shops/"+slug+"?amount=50&customer=new", 200)
+	if d.Find(".question").Length() != 0 || d.Find(".row.first").AttrOr("data-portal", "") != "sitot" {
+		t.Error("the answer doesn't change the winner, or is asked for again")
+	}
+	// Sitôt pays out as a donation too.
+	if got := texts(d.Find(".beside li")); len(got) != 3 || !strings.Contains(got[2], "to Les Restos; what part arrives isn’t stated") {
+		t.Errorf("keep or give: %q", got)
+	}
+	to := d.Find(".beside a").AttrOr("href", "")
+	if d = document(t, s, to, 200); !strings.Contains(d.Find("#verdict").Text(), "Sitôt") || d.Find(".beside").Length() != 0 {
+		t.Errorf("giving: %q", d.Find("#verdict").Text())
+	}
+}
+
 func TestShopPageNotRanked(t *testing.T) {
 	s := newServer(t)
 	d := document(t, s, "/fr/shops/"+shopNamed(t, s, "darty").Slug, 200)

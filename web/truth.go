@@ -33,6 +33,8 @@ type shelf struct {
 	byID      map[string]*portal
 	all       []*portal // by name
 	countries []cashback.Country
+	// currencies are those that the portals pay in.
+	currencies []cashback.Currency
 }
 
 // shelf returns the public portals as of a change, or later.
@@ -49,6 +51,9 @@ func (s *Server) shelf(ctx context.Context, change uint64) (*shelf, error) {
 		p := newPortal(portals[i])
 		sh.byID[p.ID] = p
 		sh.all = append(sh.all, p)
+		if !slices.Contains(sh.currencies, p.Currency) {
+			sh.currencies = append(sh.currencies, p.Currency)
+		}
 		for _, c := range p.Countries {
 			if !slices.Contains(sh.countries, c) {
 				sh.countries = append(sh.countries, c)
@@ -56,6 +61,7 @@ func (s *Server) shelf(ctx context.Context, change uint64) (*shelf, error) {
 		}
 	}
 	slices.Sort(sh.countries)
+	slices.Sort(sh.currencies)
 	slices.SortFunc(sh.all, func(a, b *portal) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	s.shelves.Store(sh)
 	return sh, nil

@@ -20,7 +20,8 @@ function enhance(form) {
   function update() {
     clearTimeout(timer);
     const url = new URL(form.action);
-    for (const [name, value] of new FormData(form)) if (value) url.searchParams.append(name, value);
+    // What is as it is without saying stays out of the address.
+    for (const [name, value] of new FormData(form)) if (value && form.elements[name]?.dataset?.usual !== value) url.searchParams.append(name, value);
     request?.abort();
     // XMLHttpRequest parses the page without running anything in it, and needs no
     // policy for trusted types.
@@ -30,9 +31,14 @@ function enhance(form) {
     request.addEventListener("load", () => {
       const page = request.response;
       if (!page) return;
+      const open = [...document.querySelectorAll("details[open][id]")].map((d) => d.id);
       for (const id of parts) {
         const now = document.getElementById(id), next = page.getElementById(id);
         if (now && next) now.replaceWith(document.adoptNode(next));
+      }
+      for (const id of open) { // what was unfolded stays so
+        const d = document.getElementById(id);
+        if (d) d.open = true;
       }
       history.replaceState(null, "", url);
       const verdict = document.getElementById("verdict");

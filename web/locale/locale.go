@@ -243,8 +243,10 @@ func (l *Locale) Money(m cashback.Money) string { return l.amount(l.money, m) }
 // Basket is an amount as people say it: without decimals where it is whole.
 func (l *Locale) Basket(m cashback.Money) string { return l.amount(l.whole, m) }
 
-// Change is an amount with its sign, plus or minus.
-func (l *Locale) Change(m cashback.Money) string { return l.amount(l.signed, m) }
+// Change is an amount with its sign, plus or minus: the real one, as wide as a plus.
+func (l *Locale) Change(m cashback.Money) string {
+	return strings.Replace(l.amount(l.signed, m), "-", "\u2212", 1)
+}
 
 func (l *Locale) amount(f *currency.Formatter, m cashback.Money) string {
 	if d := m.Decimal(); f == l.whole && !d.IsInt() {

@@ -7,9 +7,11 @@
 package view
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/rank"
 )
 
 // List is how the API sends every list.
@@ -48,6 +50,61 @@ type Ranking struct {
 	Settles []Settle `json:"settlement" nullable:"false" doc:"How each portal named above pays out."`
 	// Reference is what the answer took from tables.
 	Reference Reference `json:"reference" doc:"What the answer took from tables, and of when."`
+	// Shopper is whom the answer is for, the defaults filled in.
+	Shopper Shopper `json:"shopper" doc:"Whom the answer is for, with the defaults filled in."`
+	// The rest is worked out where it is asked for.
+	Reasons  *rank.Reasons  `json:"reasons,omitempty" doc:"Why each row, and each offer that isn't ranked, is what it is, as keys with numbers; with=reasons."`
+	Question *rank.Question `json:"question,omitempty" doc:"The one fact whose answer would change the best portal, absent where none would; with=question."`
+	Giving   *rank.Giving   `json:"giving,omitempty" doc:"The answers for who keeps the money and for who gives it away; with=giving."`
+}
+
+// Shopper is what a ranking assumes of the shopper.
+type Shopper struct {
+	Methods        []string         `json:"methods" nullable:"false" doc:"The payout methods that are taken."`
+	GiftCardFactor cashback.Decimal `json:"gift_card_factor" doc:"What a gift card is worth, as a fraction of its value."`
+	PatienceRate   cashback.Decimal `json:"patience_rate" doc:"What a year of waiting costs, as a fraction."`
+	MonthlyRewards cashback.Money   `json:"monthly_rewards" doc:"The rewards expected in a month."`
+	UnknownMinimum cashback.Money   `json:"unknown_minimum" doc:"The payout threshold assumed where a portal states none."`
+	Points         []PointValue     `json:"points,omitempty" doc:"What points are worth to the shopper, where stated."`
+	Portals        []string         `json:"portals,omitempty" doc:"The portals that are used; absent for all."`
+}
+
+// Takes reports whether the shopper takes a payout method.
+func (s *Shopper) Takes(method string) bool { return slices.Contains(s.Methods, method) }
+
+// Gives reports a shopper who gives everything away.
+func (s *Shopper) Gives() bool { return len(s.Methods) == 1 && s.Methods[0] == "donation" }
+
+// PointValue is what a point is worth, in major units of the basket's currency.
+type PointValue struct {
+	Points string           `json:"points"`
+	Value  cashback.Decimal `json:"value"`
+}
+
+// Explained is the explanation of a ranked row, or nil where none was asked for.
+func (r *Ranking) Explained(portal string) *rank.Explanation {
+	if r.Reasons == nil {
+		return nil
+	}
+	for i := range r.Reasons.Ranked {
+		if r.Reasons.Ranked[i].Portal == portal {
+			return &r.Reasons.Ranked[i]
+		}
+	}
+	return nil
+}
+
+// NotRanked is why an offer isn't ranked, or nil.
+func (r *Ranking) NotRanked(portal string) *rank.Reason {
+	if r.Reasons == nil {
+		return nil
+	}
+	for i := range r.Reasons.Others {
+		if r.Reasons.Others[i].Portal == portal {
+			return &r.Reasons.Others[i].Why
+		}
+	}
+	return nil
 }
 
 // Reference is what a ranking took from the tables of VAT and exchange rates.
@@ -111,6 +168,11 @@ type Purchase struct {
 	Customer string         `json:"customer,omitempty" enum:"new,existing" doc:"Absent when it isn't known."`
 	Channel  string         `json:"channel" enum:"online,in_store,app"`
 	Category string         `json:"category,omitempty" doc:"Absent when it isn't known; - is none of those that the offers name."`
+	// Date is the day of the purchase.
+	Date cashback.Date `json:"date" doc:"The day of the purchase."`
+	// Country is whose VAT rate counts; VATStated says that the shopper stated one.
+	Country   cashback.Country `json:"country" doc:"Whose VAT rate counts."`
+	VATStated bool             `json:"vat_stated,omitempty" doc:"The VAT rate is the shopper's own statement."`
 	// VATRate is the share assumed; nil where no rate is known for the country.
 	VATRate *cashback.Decimal `json:"vat_rate,omitempty" doc:"The VAT rate assumed, as a share; absent where none is known."`
 }
