@@ -15,6 +15,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/go-chi/chi/v5"
 
+	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/web/locale"
 	"github.com/cagnotte/cagnotte/web/pages"
@@ -35,6 +36,14 @@ type visit struct {
 	now    time.Time // the moment that the answer is about
 	state  *state    // what the stored truth was when the request came
 	status int
+
+	// user is who asks; nil is somebody who isn't signed in. session is theirs, nil
+	// where the site is one person's own.
+	user    *account.User
+	session *account.Session
+	flash   string         // what the answer before this one wanted said
+	page    string         // the page that a form belongs to, where its own address has none
+	cookies []*http.Cookie // to be set with the answer
 }
 
 // language is the visit's language: that of the address, or what the browser asks
@@ -120,12 +129,20 @@ func (s *Server) serve(route Route) http.HandlerFunc {
 			s.fail(w, v, err)
 			return
 		}
-		if route.Cache == ByChange {
+		rep, err := s.enter(v)
+		if err != nil {
+			s.fail(w, v, err)
+			return
+		}
+		if rep != nil {
+			s.send(w, v, rep)
+			return
+		}
+		if route.Cache == ByChange && !v.personal() {
 			s.serveCached(w, v)
 			return
 		}
-		rep, err := s.run(v)
-		if err != nil {
+		if rep, err = s.run(v); err != nil {
 			s.fail(w, v, err)
 			return
 		}
@@ -136,12 +153,9 @@ func (s *Server) serve(route Route) http.HandlerFunc {
 // admit refuses what the route's line in the table doesn't allow.
 func (s *Server) admit(w http.ResponseWriter, v *visit) error {
 	r, route := v.req, v.route
-	switch route.Access {
-	case Operator:
-		if !direct(r) {
-			// Nobody else needs to know that there is something.
-			return fault{http.StatusNotFound, "error.not_found", nil}
-		}
+	if route.Access == Machine && !direct(r) {
+		// Nobody else needs to know that there is something.
+		return errNotFound
 	}
 	if s.limited(w, v) {
 		return fault{http.StatusTooManyRequests, "error.too_many", nil}
@@ -172,7 +186,13 @@ func (s *Server) send(w http.ResponseWriter, v *visit, rep *reply) {
 	for k, val := range rep.header {
 		h.Set(k, val)
 	}
-	if v.route != nil && h["Cache-Control"] == nil {
+	for _, c := range v.cookies {
+		http.SetCookie(w, c)
+	}
+	switch {
+	case v.personal():
+		h["Cache-Control"] = keepPrivate
+	case v.route != nil && h["Cache-Control"] == nil:
 		h["Cache-Control"] = v.route.Cache.header()
 	}
 	if rep.kind != "" && rep.status != http.StatusNotModified {
@@ -203,6 +223,9 @@ type fault struct {
 
 func (f fault) Error() string { return f.key }
 
+// errNotFound is for what isn't there, and for what is another's.
+var errNotFound = fault{http.StatusNotFound, "error.not_found", nil}
+
 // badInput is a value that can't be accepted: which field it came in, and the key
 // of the sentence that says what is allowed.
 type badInput struct {
@@ -212,6 +235,18 @@ type badInput struct {
 }
 
 func (b badInput) Error() string { return b.field + ": " + b.key }
+
+// sentence says it in a language; name is how the field is called there.
+func (b badInput) sentence(l *locale.Locale, name string) string {
+	args := []any{"Field", name}
+	for _, a := range b.args {
+		if n, ok := a.(int); ok {
+			a = l.Int(n)
+		}
+		args = append(args, a)
+	}
+	return l.T(b.key, args...)
+}
 
 // statuses is the one table from kinds of errors to HTTP.
 var statuses = map[cashback.Kind]struct {
@@ -249,14 +284,7 @@ func problemOf(err error, l *locale.Locale, id string) problem {
 	case errors.As(err, &f):
 		p.Status, p.Detail = f.status, l.T(f.key, f.args...)
 	case errors.As(err, &b):
-		args := []any{"Field", b.field}
-		for _, a := range b.args {
-			if n, ok := a.(int); ok {
-				a = l.Int(n)
-			}
-			args = append(args, a)
-		}
-		p.Status, p.Detail, p.Field = http.StatusBadRequest, l.T(b.key, args...), b.field
+		p.Status, p.Detail, p.Field = http.StatusBadRequest, b.sentence(l, b.field), b.field
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		p.Status, p.Detail = http.StatusServiceUnavailable, l.T("error.unavailable")
 	default:

@@ -113,6 +113,12 @@ func (s *Server) known(w http.ResponseWriter, v *visit) bool {
 	if v.req.Method != http.MethodGet && v.req.Method != http.MethodHead {
 		return false
 	}
+	// Whoever may be somebody gets a page of their own, which no cache keeps. Public
+	// answers say nothing of their asker, so they need no Vary: a cache that has one
+	// asks for it again each time, and then the cookie decides.
+	if s.maybeKnown(v.req) && !isAPI(v.req.URL.Path) {
+		return false
+	}
 	k := s.answers.get(v.state, v.req.RequestURI)
 	if k == nil {
 		return false

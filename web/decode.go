@@ -35,7 +35,7 @@ func decode[Q any](v *visit) (Q, error) {
 }
 
 func fill(q reflect.Value, values url.Values, path func(string) string) error {
-	fields := fieldsOf(q)
+	fields := fieldsOf(q, "query")
 	var known []string
 	for _, f := range fields {
 		if f.name != "" {
@@ -82,15 +82,15 @@ type field struct {
 }
 
 // fieldsOf lists a struct's fields, and those of embedded structs that none of its
-// own hides.
-func fieldsOf(q reflect.Value) []field {
+// own hides, with the names that they have in the tag of that key.
+func fieldsOf(q reflect.Value, key string) []field {
 	var out []field
 	for _, t := range reflect.VisibleFields(q.Type()) {
 		if t.Anonymous {
 			continue
 		}
 		// `query:"portal,explode"` is a list given as portal=a&portal=b.
-		name, _, _ := strings.Cut(t.Tag.Get("query"), ",")
+		name, _, _ := strings.Cut(t.Tag.Get(key), ",")
 		out = append(out, field{q.FieldByIndex(t.Index), t.Tag, name, t.Tag.Get("path")})
 	}
 	return out

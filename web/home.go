@@ -9,6 +9,7 @@ import (
 	"github.com/govalues/decimal"
 
 	"github.com/cagnotte/cagnotte/index"
+	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/web/pages"
 	"github.com/cagnotte/cagnotte/web/view"
@@ -25,9 +26,20 @@ func (s *Server) chrome(v *visit, here string) pages.Chrome {
 		Version: s.Version,
 	}
 	c.Zone, _ = v.now.Zone()
+	c.Accounts = !s.SingleUser
+	if v.user != nil {
+		c.User = &pages.Visitor{Email: v.user.Email, Operator: v.user.Role == account.Operator}
+	}
+	if v.flash != "" {
+		c.Flash = c.L.T("flash." + v.flash)
+		v.keep(s.cookie(v, flashCookie, "", 0))
+	}
 	// The same page in the other languages, where the route exists in them.
 	if v.param("lang") != "" && v.route != nil {
 		rest := v.req.URL.Path[1+len(v.param("lang")):]
+		if v.page != "" {
+			rest = "/" + v.page
+		}
 		query := ""
 		if v.req.URL.RawQuery != "" {
 			query = "?" + v.req.URL.RawQuery
@@ -73,7 +85,11 @@ func (s *Server) front(v *visit) (*reply, error) {
 	if _, err := decode[struct{}](v); err != nil {
 		return nil, err
 	}
-	rep := seeOther("/" + v.locale.Lang)
+	lang := v.locale.Lang
+	if v.user != nil && s.locales.Get(v.user.Settings.Language) != nil {
+		lang = v.user.Settings.Language
+	}
+	rep := seeOther("/" + lang)
 	rep.status = http.StatusFound
 	rep.header["Vary"] = "Accept-Language"
 	return rep, nil

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -13,9 +14,13 @@ const (
 	accessUndeclared Access = iota
 	// Anybody needs no sign-in.
 	Anybody
-	// Operator is whoever runs the program: today, a request from the machine itself
-	// that no proxy has passed on.
+	// Shopper is whoever is signed in; what they reach is their own.
+	Shopper
+	// Operator is signed in and has that role. To others the address doesn't exist.
 	Operator
+	// Machine is a request from this machine itself that no proxy has passed on: for
+	// tools that watch the process.
+	Machine
 )
 
 // Cache says what browsers and proxies may keep of a route's answers, and whether
@@ -47,6 +52,7 @@ func (c Cache) header() []string {
 
 var (
 	keepNothing = []string{"no-store"}
+	keepPrivate = []string{"private, no-store"}
 	keepAndAsk  = []string{"public, no-cache"}
 	keepForEver = []string{"public, max-age=31536000, immutable"}
 )
@@ -65,10 +71,16 @@ var (
 	rateType  = Rate{"type-ahead", 600}
 	rateAPI   = Rate{"api", 1200}
 	rateFiles = Rate{"files", 1200}
+	// A form is filled in by hand; account.Desk slows down who tries passwords.
+	rateForms = Rate{"forms", 60}
 )
 
-// maxBody is what a route without a form accepts as a body: nothing.
-const maxBody = 0
+const (
+	// maxBody is what a route without a form accepts as a body: nothing.
+	maxBody = 0
+	// maxForm is more than any form of short fields sends.
+	maxForm = 16 << 10
+)
 
 // Route is one line of the table: everything that must be decided about a route
 // before it can be served. A line that lacks a decision stops the start.
@@ -101,6 +113,13 @@ func (r Route) check() error {
 		return fmt.Errorf("route %q changes something and can't be cached", r.Name())
 	}
 	return nil
+}
+
+// knows says whether the route looks who is asking: pages do, since they show it, and
+// what isn't for anybody does. Assets, the public API and what watches the process
+// answer everybody alike, and never look at a cookie.
+func (r Route) knows() bool {
+	return r.Access == Shopper || r.Access == Operator || r.Pattern == "/" || strings.HasPrefix(r.Pattern, "/{lang:")
 }
 
 // The limits of a request, with their reasons in their comments.
@@ -138,9 +157,10 @@ func (s *Server) routes() []Route {
 		{get, "/robots.txt", Anybody, NoStore, maxBody, rateFiles, s.robots},
 		{get, "/healthz", Anybody, NoStore, maxBody, rateFiles, s.healthz},
 		{get, "/readyz", Anybody, NoStore, maxBody, rateFiles, s.readyz},
-		{get, "/metrics", Operator, NoStore, maxBody, rateFiles, s.metricsPage},
+		{get, "/metrics", Machine, NoStore, maxBody, rateFiles, s.metricsPage},
 		{get, "/api/v1/openapi.json", Anybody, ByChange, maxBody, rateAPI, s.openapi},
 	}
+	table = append(table, s.accountRoutes()...)
 	for _, o := range s.operations() {
 		table = append(table, o.route)
 	}

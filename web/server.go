@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/cagnotte/cagnotte/index"
+	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/rank"
 	"github.com/cagnotte/cagnotte/internal/store"
@@ -48,7 +50,7 @@ type Config struct {
 	// Zone is what times are shown in; nil is UTC.
 	Zone   *time.Location
 	Logger *slog.Logger
-	// Random seeds the request ids.
+	// Random seeds the request ids, and makes salts, tokens and keys.
 	Random io.Reader
 	// Rates and VAT are the reference tables; nil are those that ship with the program.
 	Rates *rank.Rates
@@ -63,6 +65,17 @@ type Config struct {
 	// TrustedProxies are the proxies whose X-Forwarded-For is believed. Empty: the
 	// connection's own address counts.
 	TrustedProxies []netip.Prefix
+	// Site is where people reach the server, such as https://cagnotte.example.org: with
+	// https, cookies are sent by https alone. Empty is plain http.
+	Site string
+	// SingleUser serves one person at home, without accounts: whoever asks from this
+	// machine is that person, who is the operator too. TrustNetwork takes everybody who
+	// reaches the server for them.
+	SingleUser, TrustNetwork bool
+	// OpenSignUp lets anybody make an account; else an invitation is needed.
+	OpenSignUp bool
+	// Cost is what hashing a password takes; zero is account.Recommended.
+	Cost account.Cost
 	// Metrics is where the server's measures are registered; nil makes a registry.
 	Metrics *prometheus.Registry
 }
@@ -72,6 +85,10 @@ type Server struct {
 	Config
 	log      *slog.Logger
 	truth    *store.Reader
+	people   *store.Accounts
+	desk     *account.Desk
+	markKey  []byte // of the known cookie
+	https    bool
 	rates    rank.Rates
 	vat      rank.VATTable
 	shelves  atomic.Pointer[shelf]
@@ -122,6 +139,9 @@ func New(c Config) (*Server, error) {
 		return nil, cashback.Errorf(cashback.Internal, "read randomness for request ids: %w", err)
 	}
 	s.instance = hex.EncodeToString(seed)
+	if err := s.openDesk(); err != nil {
+		return nil, err
+	}
 	s.allowed = slices.Clone(loopbackHosts)
 	for _, h := range c.Hosts {
 		s.allowed = append(s.allowed, strings.ToLower(h))
@@ -146,10 +166,36 @@ func New(c Config) (*Server, error) {
 		}
 		r.Method(route.Method, route.Pattern, s.serve(route))
 	}
-	r.NotFound(s.miss(fault{http.StatusNotFound, "error.not_found", nil}))
+	r.NotFound(s.miss(errNotFound))
 	r.MethodNotAllowed(s.miss(fault{http.StatusMethodNotAllowed, "error.method", nil}))
 	s.router, s.handler = r, s.outer(r)
 	return s, nil
+}
+
+// openDesk makes what people sign in at.
+func (s *Server) openDesk() error {
+	if s.Site != "" {
+		u, err := url.Parse(s.Site)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return cashback.Errorf(cashback.Invalid, "%q is not the address of a site: it has the form https://cagnotte.example.org", s.Site)
+		}
+		s.https = u.Scheme == "https"
+	}
+	s.people = s.Store.Accounts()
+	s.markKey = make([]byte, 32)
+	if _, err := io.ReadFull(s.Random, s.markKey); err != nil {
+		return cashback.Errorf(cashback.Internal, "read randomness for cookies: %w", err)
+	}
+	cost := s.Cost
+	if cost == (account.Cost{}) {
+		cost = account.Recommended
+	}
+	passwords, err := account.NewPasswords(s.Random, cost)
+	if err != nil {
+		return err
+	}
+	s.desk = account.NewDesk(s.people, passwords, s.Random, s.Now)
+	return nil
 }
 
 // Handler is the whole server as a handler.
@@ -228,10 +274,7 @@ func (s *Server) miss(f fault) http.HandlerFunc {
 // comes from this machine isn't counted: it is the owner, or a proxy that nobody has
 // declared, and then a limit would stop everybody at once.
 func (s *Server) limited(w http.ResponseWriter, v *visit) bool {
-	client := peer(v.req)
-	if len(s.TrustedProxies) > 0 {
-		client = middleware.GetClientIPAddr(v.ctx)
-	}
+	client := s.address(v)
 	if client.IsLoopback() {
 		return false
 	}

@@ -12,8 +12,10 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/store"
+	"github.com/cagnotte/cagnotte/web"
 )
 
 // asker answers API paths: from the server that holds the data folder, or, where
@@ -37,7 +39,9 @@ func askers(w *world, c siteFlags, asOf time.Time) (_ *asker, closing func() err
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := h.site(w, c, asOf)
+	s, err := h.site(w, c, func(o *web.Config) {
+		o.AsOf, o.Cost = asOf, account.Cost{Memory: 8, Passes: 1, Threads: 1} // nobody signs in here
+	})
 	if err != nil {
 		return nil, nil, errors.Join(err, h.Close())
 	}

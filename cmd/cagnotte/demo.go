@@ -15,6 +15,7 @@ import (
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/portaltest"
 	"github.com/cagnotte/cagnotte/internal/schedule"
+	"github.com/cagnotte/cagnotte/web"
 )
 
 type demoCmd struct {
@@ -84,7 +85,11 @@ func (c demoCmd) Run(w *world) (err error) {
 	show.wait()
 	w.logTo(w.stderr, slog.LevelWarn)
 	h.logger = w.logger
-	s, err := h.site(w, c.siteFlags, time.Time{})
+	s, err := h.site(w, c.siteFlags, func(o *web.Config) { o.OpenSignUp = true })
+	if err != nil {
+		return err
+	}
+	password, err := h.demoPerson(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,8 +103,10 @@ func (c demoCmd) Run(w *world) (err error) {
 			if err := s.waitReady(ctx); err != nil {
 				return nil // asked to stop before it was
 			}
-			_, err := fmt.Fprintf(w.stdout, "ready: http://%s\n", listener.Addr())
-			return err
+			if _, err := fmt.Fprintf(w.stdout, "ready: http://%s\nsign in: %s  password: %s\n", listener.Addr(), demoAddress, password); err != nil {
+				return err
+			}
+			return h.inviteOperator(w, c.siteFlags, listener.Addr())
 		},
 	)
 }

@@ -26,6 +26,7 @@ type running struct {
 	stop   context.CancelFunc
 	status chan int
 	stderr *lines
+	stdout *lines // what it said after that
 }
 
 // lines is a writer that may be read while it is written to.
@@ -51,7 +52,7 @@ func start(t *testing.T, args ...string) *running {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	out, in := io.Pipe()
-	r := &running{t: t, stop: stop, status: make(chan int, 1), stderr: &lines{}}
+	r := &running{t: t, stop: stop, status: make(chan int, 1), stderr: &lines{}, stdout: &lines{}}
 	go func() {
 		status := run(&world{ctx: ctx, stdin: strings.NewReader(""), stdout: in, stderr: r.stderr, now: time.Now}, args)
 		in.CloseWithError(fmt.Errorf("it ended with status %d: %s", status, r.stderr))
@@ -62,7 +63,11 @@ func start(t *testing.T, args ...string) *running {
 	for said.Scan() {
 		if base, ok := strings.CutPrefix(said.Text(), "ready: "); ok {
 			r.base = base
-			go func() { _, _ = io.Copy(io.Discard, out) }()
+			go func() {
+				for said.Scan() {
+					_, _ = io.WriteString(r.stdout, said.Text()+"\n")
+				}
+			}()
 			return r
 		}
 	}
@@ -135,6 +140,8 @@ func TestMainJob(t *testing.T) {
 	if len(history.Items) < len(ranking.Ranked) {
 		t.Errorf("%d points of history for %d rows", len(history.Items), len(ranking.Ranked))
 	}
+
+	demoPeople(t, demo)
 
 	status, _, stderr := command(t, "", "crawl", "--data", data)
 	if status != exitLocked || !strings.Contains(stderr, strings.TrimPrefix(demo.base, "http://")) {

@@ -26,6 +26,7 @@ type siteFlags struct {
 	Addr    string   `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"HOST:PORT" env:"CAGNOTTE_ADDR"`
 	Country string   `help:"Whose shops are searched unless the address says otherwise." default:"FR" env:"CAGNOTTE_COUNTRY"`
 	Host    []string `help:"Names that the site answers to beside localhost." placeholder:"NAME" env:"CAGNOTTE_HOSTS"`
+	Site    string   `help:"Where people reach the site, where that isn't the address: with https, cookies travel by https alone." placeholder:"URL" env:"CAGNOTTE_SITE"`
 }
 
 type serveCmd struct {
@@ -33,6 +34,10 @@ type serveCmd struct {
 	contactFlag
 	NoCrawl bool   `help:"Leave the crawler and its schedule out."`
 	AsOf    string `help:"Look at the data as of that day (YYYY-MM-DD)." placeholder:"DATE"`
+	SignUp  string `help:"Who may make an account: whoever has an invitation, or anybody (invited, open)." enum:"invited,open" default:"invited" env:"CAGNOTTE_SIGN_UP"`
+	// One person at home.
+	SingleUser   bool `help:"Serve one person without accounts: whoever asks from this machine is that person."`
+	TrustNetwork bool `help:"With --single-user, take everybody who reaches the address for that person."`
 }
 
 // Run serves web, API, scheduler and crawler in one process.
@@ -47,13 +52,26 @@ func (c serveCmd) Run(w *world) (err error) {
 		return err
 	}
 	defer listener.Close()
+	if err := c.homely(listener.Addr()); err != nil {
+		return err
+	}
 	h, err := openHouse(w.ctx, w, c.Data, houseOptions{address: listener.Addr().String()})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	s, err := h.site(w, c.siteFlags, asOf)
+	s, err := h.site(w, c.siteFlags, func(o *web.Config) {
+		o.AsOf, o.OpenSignUp, o.SingleUser, o.TrustNetwork = asOf, c.SignUp == "open", c.SingleUser, c.TrustNetwork
+	})
 	if err != nil {
+		return err
+	}
+	if c.SingleUser {
+		// Before anybody asks: people with accounts here are a reason not to start.
+		if _, err := h.store.Accounts().Sole(w.ctx); err != nil {
+			return err
+		}
+	} else if err := h.inviteOperator(w, c.siteFlags, listener.Addr()); err != nil {
 		return err
 	}
 	var services []service
@@ -70,6 +88,20 @@ func (c serveCmd) Run(w *world) (err error) {
 		services = append(services, runner.Run)
 	}
 	return h.serve(w, s, listener, services...)
+}
+
+// homely refuses to take a whole network for one person unless that was meant.
+func (c serveCmd) homely(at net.Addr) error {
+	if !c.SingleUser {
+		if c.TrustNetwork {
+			return cashback.Errorf(cashback.Invalid, "--trust-network is for --single-user")
+		}
+		return nil
+	}
+	if a, ok := at.(*net.TCPAddr); (!ok || !a.IP.IsLoopback()) && !c.TrustNetwork {
+		return cashback.Errorf(cashback.Invalid, "--single-user on %s would make everybody in that network the one person: serve on 127.0.0.1, or say --trust-network", at)
+	}
+	return nil
 }
 
 // parseAsOf reads the day that answers are about; the zero time is the present.
@@ -114,15 +146,17 @@ func (s *site) waitReady(ctx context.Context) error {
 	return nil
 }
 
-func (h *house) site(w *world, c siteFlags, asOf time.Time) (*site, error) {
+func (h *house) site(w *world, c siteFlags, more func(*web.Config)) (*site, error) {
 	x, err := index.Open(w.ctx, h.indexDir(), source{h.store}, index.Options{Logger: h.logger, Now: h.now})
 	if err != nil {
 		return nil, err
 	}
-	s, err := web.New(web.Config{
-		Store: h.store, Index: x, Now: h.now, AsOf: asOf, Logger: h.logger, Random: rand.Reader,
-		Zone: time.Local, Version: version(), DefaultCountry: cashback.Country(c.Country), Hosts: c.Host,
-	})
+	o := web.Config{
+		Store: h.store, Index: x, Now: h.now, Logger: h.logger, Random: rand.Reader,
+		Zone: time.Local, Version: version(), DefaultCountry: cashback.Country(c.Country), Hosts: c.Host, Site: c.Site,
+	}
+	more(&o)
+	s, err := web.New(o)
 	if err != nil {
 		return nil, errors.Join(err, x.Close())
 	}

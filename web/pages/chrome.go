@@ -35,6 +35,17 @@ type Chrome struct {
 	Asset   func(name string) string
 	Version string
 	Zone    string
+	// Accounts says that people can sign in here; User is who has, nil for nobody.
+	Accounts bool
+	User     *Visitor
+	// Flash is what has just been done, in a sentence.
+	Flash string
+}
+
+// Visitor is who the page is made for.
+type Visitor struct {
+	Email    string // empty for the one person of a site without accounts
+	Operator bool
 }
 
 // Other is the page in another language.
