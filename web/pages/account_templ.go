@@ -1691,7 +1691,7 @@ func keys(c Chrome, a *AccountView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = wrong("scopes", a.Forms["keys"].Faults["scopes"]).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = fault("scopes", a.Forms["keys"].Faults["scopes"]).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

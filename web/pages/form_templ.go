@@ -64,7 +64,7 @@ func Field(c Chrome, f Form, i Input) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = wrong(i.id(), f.Faults[i.Name]).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = fault(i.id(), f.Faults[i.Name]).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -315,7 +315,7 @@ func Tick(c Chrome, f Form, i Input) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = wrong(i.id(), f.Faults[i.Name]).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = fault(i.id(), f.Faults[i.Name]).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -384,8 +384,8 @@ func hint(c Chrome, i Input) templ.Component {
 	})
 }
 
-// wrong is the sentence about a field, or nothing.
-func wrong(id, sentence string) templ.Component {
+// fault is the sentence about a field, or nothing.
+func fault(id, sentence string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
