@@ -165,6 +165,7 @@ func Judge(in Input) cashback.Judgement {
 		j.staged[in.Staged.Offers[i].Entry.Key] = &in.Staged.Offers[i]
 	}
 	j.relative = len(in.Health.Baseline) >= in.Limits.HealthyRuns && len(in.Live) > 0
+	j.days = daysBetween(in.Health.LastGoodAt, in.Now)
 	j.profile = profileOf(in.Staged)
 	j.compare()
 	canaries := j.canaries()
@@ -181,6 +182,26 @@ func Judge(in Input) cashback.Judgement {
 	return j.conclude()
 }
 
+// mostDays is where patience ends: what was read a month ago says as little as what
+// was read a season ago.
+const mostDays = 30
+
+// daysBetween is how many days' change a run may show. The limits are made for
+// portals that are read once a day or more often; one that was down, or held back, or
+// paused for weeks has honestly moved further since its last good run.
+func daysBetween(last, now time.Time) float64 {
+	if last.IsZero() {
+		return 1
+	}
+	return min(max(now.Sub(last).Hours()/24, 1), mostDays)
+}
+
+// widened is a limit in thousandths, with so much more for each further day, up to
+// half of everything.
+func (j *judge) widened(permille, aDay int) int {
+	return max(permille, min(permille+int(float64(aDay)*(j.days-1)), 500))
+}
+
 // Accepted is the health after an operator has accepted a held run: what was
 // remembered no longer describes the portal, so the memory starts anew with it.
 func Accepted(h cashback.PortalHealth, staged cashback.Snapshot, now time.Time) cashback.PortalHealth {
@@ -194,16 +215,20 @@ type judge struct {
 	Input
 	live, staged map[string]*cashback.Offer
 	relative     bool
-	profile      cashback.RunProfile
-	findings     []cashback.Finding
-	unverified   map[string]bool
-	failed       bool
+	// days is how many days' worth of natural change may lie between what is live and
+	// this run.
+	days       float64
+	profile    cashback.RunProfile
+	findings   []cashback.Finding
+	unverified map[string]bool
+	failed     bool
 
 	// What compare found, by key of the staged offer.
 	both                                      int
 	big, tenfold, unitChanged, lostRate       []string
 	renamed, upToLost, shifted, same, swapped []string
-	reworded, repeated, beside, together      []string
+	reverted, reworded                        []string
+	repeated, beside, together                []string
 	logs                                      map[string][]float64 // log-ratios of all comparable offers, by unit
 	up, down                                  int
 }
@@ -245,6 +270,12 @@ func (j *judge) compare() {
 	j.logs = map[string][]float64{}
 	var changed []string // keys whose value changed, in page order
 	newValues := map[Measure]int{}
+	plain := map[string]bool{} // wordings of live rates without a struck-out one
+	for i := range j.Live {
+		if l := &j.Live[i]; !l.Previous.Valid && l.Kind.Pays() {
+			plain[shape(l.Receipt.RawText)] = true
+		}
+	}
 	offers := j.Staged.Offers
 	for i := range offers {
 		s := &offers[i]
@@ -301,7 +332,15 @@ func (j *judge) compare() {
 			j.tenfold = append(j.tenfold, key)
 		}
 		if l.Previous.Valid && sm.Value == scaled(l.Previous) {
-			j.swapped = append(j.swapped, key)
+			// Back to the struck-out rate: a promotion has ended, or the wrong one of two
+			// numbers was read. It speaks against the run where both numbers still stand
+			// there, or where the words aren't those of an ordinary rate.
+			struck := scaled(s.Previous)
+			if struck != 0 && (struck == sm.Value || struck == lm.Value) || !plain[shape(s.Receipt.RawText)] {
+				j.swapped = append(j.swapped, key)
+			} else {
+				j.reverted = append(j.reverted, key)
+			}
 		}
 		if sm.Value > lm.Value && shape(s.Receipt.RawText) != shape(l.Receipt.RawText) {
 			j.reworded = append(j.reworded, key)
@@ -405,9 +444,14 @@ func (j *judge) volume() {
 		counts = append(counts, float64(p.Offers))
 	}
 	med, mad := robust(counts)
-	mad = max(mad, 1, med/100)
+	mad = max(mad, 1, med/100) * math.Sqrt(j.days) // growth and farewells add up
 	n := float64(len(j.Staged.Offers))
-	z := (n - med) / (1.4826 * mad)
+	// After a gap the last run is nearer to the truth than what was usual before it.
+	off := n - med
+	if last := n - counts[len(counts)-1]; math.Abs(last) < math.Abs(off) {
+		off = last
+	}
+	z := off / (1.4826 * mad)
 	limit := fmt.Sprintf("%.0f–%.0f, |z| ≤ %.0f", med*float64(j.Limits.VolumeLow)/1000, med*float64(j.Limits.VolumeHigh)/1000, j.Limits.VolumeZ)
 	switch {
 	case n*1000 < med*float64(j.Limits.VolumeLow), n*1000 > med*float64(j.Limits.VolumeHigh), math.Abs(z) > j.Limits.VolumeZ:
@@ -438,16 +482,17 @@ func (j *judge) churn() {
 		return
 	}
 	share := permille(n, max(len(j.Live), len(j.Staged.Offers), 1))
+	limit := j.widened(j.Limits.ChurnShare, 10)
 	switch {
-	case share > j.Limits.ChurnShare:
-		j.find(Churn, cashback.Fail, "churn", points(share), points(j.Limits.ChurnShare), slices.Concat(j.renamed, came))
-	case j.improbable(len(j.renamed), 1):
+	case share > limit:
+		j.find(Churn, cashback.Fail, "churn", points(share), points(limit), slices.Concat(j.renamed, came))
+	case j.improbable(len(j.renamed), j.grown(1)):
 		// The name under a key hardly ever changes: ids given to other shops.
 		j.find(Churn, cashback.Fail, "renamed", len(j.renamed), "", j.renamed)
-	case j.improbable(len(came), max(10, 2*medianOf(j.Health.Baseline, func(p cashback.RunProfile) int { return p.Churn }))):
+	case j.improbable(len(came), j.grown(max(10, 2*medianOf(j.Health.Baseline, func(p cashback.RunProfile) int { return p.Churn })))):
 		j.find(Churn, cashback.Fail, "newcomers", len(came), "", came)
 	default:
-		j.find(Churn, cashback.Pass, "churn", points(share), points(j.Limits.ChurnShare), nil)
+		j.find(Churn, cashback.Pass, "churn", points(share), points(limit), nil)
 	}
 	j.doubt(j.renamed)
 }
@@ -457,7 +502,7 @@ func (j *judge) moves() {
 	if !j.relative {
 		return
 	}
-	for _, odd := range [][]string{j.tenfold, j.unitChanged, j.upToLost, j.shifted, j.same, j.swapped, j.reworded, j.repeated, j.beside, j.together, j.lostRate, j.big} {
+	for _, odd := range [][]string{j.tenfold, j.unitChanged, j.upToLost, j.shifted, j.same, j.swapped, j.reverted, j.reworded, j.repeated, j.beside, j.together, j.lostRate, j.big} {
 		j.doubt(odd)
 	}
 	share := permille(len(j.big), j.both)
@@ -465,25 +510,26 @@ func (j *judge) moves() {
 	check := func(odd []string, usual int, reason string) {
 		if j.improbable(len(odd), usual) {
 			fail = true
-			j.find(Moves, cashback.Fail, reason, len(odd), fmt.Sprintf("%d of %d", 0, j.both), odd)
+			j.find(Moves, cashback.Fail, reason, len(odd), fmt.Sprintf("%d of %d", j.most(usual), j.both), odd)
 		}
 	}
-	if share > j.Limits.MoveShare {
+	limit := j.widened(j.Limits.MoveShare, 5)
+	if share > limit {
 		fail = true
-		j.find(Moves, cashback.Fail, "moves", points(share), points(j.Limits.MoveShare), j.big)
+		j.find(Moves, cashback.Fail, "moves", points(share), points(limit), j.big)
 	}
 	// Chance alone makes one offer in a thousand double or halve, and about a sixth
 	// of those that moved take the value of a neighbour.
-	check(j.big, 2, "moves")
-	check(j.upToLost, 2, "up_to_lost")
+	check(j.big, j.grown(2), "moves")
+	check(j.upToLost, 2, "up_to_lost") // how pages are worded doesn't drift
 	check(j.swapped, 3, "swapped")
-	check(j.lostRate, 4, "rate_lost")
+	check(j.lostRate, j.grown(4), "rate_lost")
 	moved := j.up + j.down
 	if p := tailBinomial(moved, len(j.shifted), .3); len(j.shifted) >= 4 && p < j.Limits.Improbable {
 		fail = true
 		j.find(Moves, cashback.Fail, "shifted", len(j.shifted), moved, j.shifted)
 	}
-	if j.improbable(len(j.same), 2) && len(j.same)*10 >= moved*7 {
+	if j.improbable(len(j.same), j.grown(2)) && len(j.same)*10 >= moved*7 {
 		fail = true
 		j.find(Moves, cashback.Fail, "same_value", len(j.same), moved, j.same)
 	}
@@ -503,7 +549,7 @@ func (j *judge) moves() {
 		}
 	}
 	if !fail {
-		j.find(Moves, cashback.Pass, "moves", points(share), points(j.Limits.MoveShare), nil)
+		j.find(Moves, cashback.Pass, "moves", points(share), points(limit), nil)
 	}
 }
 
@@ -887,7 +933,25 @@ func (j *judge) improbable(n, usual int) bool {
 	if n < 3 {
 		return false
 	}
-	return tailPoisson(float64(max(j.both, len(j.Live)))*float64(usual)/1000, n) < j.Limits.Improbable
+	return tailPoisson(j.expected(usual), n) < j.Limits.Improbable
+}
+
+// grown is how many thousandths of the offers are odd by chance since the last good
+// run, where a day makes usual of them so; never more than a quarter.
+func (j *judge) grown(usual int) int { return min(int(float64(usual)*j.days), 250) }
+
+// expected is how many odd offers chance alone makes.
+func (j *judge) expected(usual int) float64 {
+	return float64(max(j.both, len(j.Live))) * float64(usual) / 1000
+}
+
+// most is the largest count that improbable lets pass.
+func (j *judge) most(usual int) int {
+	n := max(2, int(j.expected(usual)))
+	for !j.improbable(n+1, usual) {
+		n++
+	}
+	return n
 }
 
 func upTo(o *cashback.Offer) bool {

@@ -154,6 +154,57 @@ func TestSecondRunSettles(t *testing.T) {
 	}
 }
 
+// A portal that is read again after weeks has honestly moved: what speaks against a
+// run a day after the last good one is chance then. A flip of everything isn't.
+func TestPatienceGrowsWithAge(t *testing.T) {
+	live := offers(300)
+	for i := range live {
+		if i%10 == 0 { // a tenth is on promotion, and says what it paid before
+			m, _ := MeasureOf(live[i])
+			live[i].Previous = cashback.Some(decimal.MustNew(m.Value*6/10, 4))
+		}
+	}
+	moved, halved, tenfold, swapped := slices.Clone(live), slices.Clone(live), slices.Clone(live), slices.Clone(live)
+	for i := range live {
+		if i%10 == 0 {
+			was := scaled(live[i].Previous)
+			rate(was)(&moved[i]) // every promotion has ended
+			moved[i].Previous = cashback.NullDecimal{}
+			rate(was)(&swapped[i])
+			swapped[i].Receipt.RawText = "was " + swapped[i].Receipt.RawText
+			swapped[i].Previous = cashback.NullDecimal{}
+		}
+		if i%40 == 7 {
+			rate(400_000)(&halved[i])
+		}
+		if i%20 == 3 {
+			alter(&tenfold[i], func(v int64) int64 { return 10 * v })
+		}
+	}
+	for _, c := range []struct {
+		name string
+		snap []cashback.Offer
+		days int
+		want cashback.Verdict
+	}{
+		{"promotions that end overnight", moved, 1, cashback.Publish},
+		{"the struck-out rates are read, overnight", swapped, 1, cashback.Hold},
+		{"the struck-out rates are read, weeks later", swapped, 21, cashback.Hold},
+		{"jumps overnight", halved, 1, cashback.Hold},
+		{"jumps within three weeks", halved, 21, cashback.Publish},
+		{"a digit shifts, weeks later", tenfold, 21, cashback.Hold},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := known(live, 5)
+			h.LastGoodAt = noon.AddDate(0, 0, -c.days)
+			j := Judge(Input{Now: noon, Staged: staged(c.snap), Live: live, Health: h})
+			if j.Verdict != c.want {
+				t.Errorf("%s, want %s: %s", j.Verdict, c.want, failures(j))
+			}
+		})
+	}
+}
+
 func TestRemovals(t *testing.T) {
 	live := offers(300)
 	fewer := live[:295]

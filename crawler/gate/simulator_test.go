@@ -155,7 +155,10 @@ func (o simOffer) offer() cashback.Offer {
 		Tiers:   []cashback.Tier{{UpTo: o.upTo, Components: []cashback.Component{c}}},
 		Receipt: cashback.Receipt{RawText: text},
 	}
-	if o.previous > 0 {
+	switch {
+	case o.doubled && o.id%2 == 0: // half of the shops on sale say what they paid before
+		out.Previous = cashback.Some(decimal.MustNew(o.value, 4))
+	case o.previous > 0:
 		out.Previous = cashback.Some(decimal.MustNew(o.previous, 4))
 	}
 	return out
@@ -298,6 +301,7 @@ var badScrapes = []struct {
 		}
 	}},
 	{"previous rate taken for the rate", func(s *simulator, snap *cashback.Snapshot, hit []int) {
+		lost, worded := s.rng.IntN(2) == 0, s.rng.IntN(2) == 0
 		for _, i := range hit {
 			o := &snap.Offers[i]
 			if !o.Previous.Valid {
@@ -307,6 +311,12 @@ var badScrapes = []struct {
 			prev := scaled(o.Previous)
 			alter(o, func(int64) int64 { return prev })
 			o.Previous = cashback.Some(decimal.MustNew(now.Value, 4))
+			if lost { // both selectors find the same element, or the other finds none
+				o.Previous = cashback.NullDecimal{}
+				if worded {
+					o.Receipt.RawText = "était " + o.Receipt.RawText
+				}
+			}
 		}
 	}},
 	{"coupon taken for the rate", func(s *simulator, snap *cashback.Snapshot, hit []int) {
@@ -358,6 +368,8 @@ type healthyScore struct {
 	normal, normalHeld, sales, salesHeld int
 	// Offers shown as unverified although they were right, and all offers shown.
 	normalDoubted, normalOffers, salesDoubted, salesOffers int
+	// Runs after 2 to 28 days without one.
+	late, lateHeld int
 }
 
 // healthyDays simulates portals for 40 days each and counts held runs.
@@ -395,6 +407,25 @@ func healthyDays(t testing.TB, portals int) (h healthyScore) {
 			}
 			wasSale = sale > 0
 		}
+		// Then it is out of reach for a while, comes back, and again.
+		for _, gap := range []int{2, 7, 14, 28} {
+			for range gap {
+				s.step(0)
+			}
+			snap := s.crawl()
+			j := pub.judge(s, snap)
+			h.late++
+			if j.Verdict == cashback.Hold {
+				h.lateHeld++
+				if testing.Verbose() {
+					t.Logf("portal %d after %d days held: %s", p, gap, failures(j))
+				}
+			}
+			for pub.health.State != cashback.Healthy || j.Verdict == cashback.Hold {
+				s.step(0)
+				j = pub.judge(s, s.crawl())
+			}
+		}
 	}
 	return h
 }
@@ -416,7 +447,8 @@ type badScore struct {
 }
 
 // badRuns injects one bad scrape of a class and severity into healthy portals.
-func badRuns(t testing.TB, class int, severity float64, trials, past int) (score badScore) {
+// gap is how many days lie between the last good run and the bad one.
+func badRuns(t testing.TB, class int, severity float64, trials, past, gap int) (score badScore) {
 	for n := range trials {
 		s := newSimulator(uint64(n)*977 + uint64(class)*31 + uint64(severity*1000))
 		pub := newPublished()
@@ -428,7 +460,9 @@ func badRuns(t testing.TB, class int, severity float64, trials, past int) (score
 			s.step(0)
 			pub.judge(s, s.crawl())
 		}
-		s.step(0)
+		for range gap {
+			s.step(0)
+		}
 		snap := s.crawl()
 		for !snap.Run.Complete {
 			snap = s.crawl()
@@ -534,6 +568,7 @@ func TestGateReport(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "healthy crawls: %d on normal days, %d held (%.2f %%); %d on sales days, %d held (%.2f %%)\n\n",
 		h.normal, h.normalHeld, percentOf(h.normalHeld, h.normal), h.sales, h.salesHeld, percentOf(h.salesHeld, h.sales))
+	fmt.Fprintf(&b, "healthy crawls after 2 to 28 days without one: %d, %d held (%.2f %%)\n\n", h.late, h.lateHeld, percentOf(h.lateHeld, h.late))
 	fmt.Fprintf(&b, "offers that were right and shown as unverified for one run: %.2f %% on normal days, %.2f %% on sales days\n\n",
 		percentOf(h.normalDoubted, h.normalOffers), percentOf(h.salesDoubted, h.salesOffers))
 	fmt.Fprintf(&b, "| bad scrape |")
@@ -541,12 +576,12 @@ func TestGateReport(t *testing.T) {
 		fmt.Fprintf(&b, " %.0f %% |", s*100)
 	}
 	fmt.Fprintf(&b, " held at ≥ 10 %% | bad best rates | recovered |\n|---%s|---|---|---|\n", strings.Repeat("|---", len(severities)))
-	var small, large badScore
+	var small, large, late badScore
 	for c := range badScrapes {
 		fmt.Fprintf(&b, "| %s |", badScrapes[c].name)
 		var all, big badScore
 		for _, sev := range severities {
-			score := badRuns(t, c, sev, trials, past)
+			score := badRuns(t, c, sev, trials, past, 1)
 			fmt.Fprintf(&b, " %.0f %% |", percentOf(score.caught, score.trials))
 			all.add(score)
 			switch {
@@ -557,6 +592,9 @@ func TestGateReport(t *testing.T) {
 				small.add(score)
 			}
 		}
+		after := badRuns(t, c, .2, max(1, trials/4), past, 14)
+		late.add(after)
+		all.badBest += after.badBest
 		fmt.Fprintf(&b, " %.0f %% | %d | %.0f %% |\n", percentOf(big.held, big.trials), all.badBest, percentOf(all.recovered, all.trials))
 		if all.badBest > 0 {
 			t.Errorf("%s: %d bad values shown as a best rate", badScrapes[c].name, all.badBest)
@@ -567,6 +605,13 @@ func TestGateReport(t *testing.T) {
 	}
 	fmt.Fprintf(&b, "\nrecall: %.2f %% at 10 %% and more affected (%d crawls), %.2f %% at 2 to 10 %% (%d crawls)\n",
 		percentOf(large.caught, large.trials), large.trials, percentOf(small.caught, small.trials), small.trials)
+	fmt.Fprintf(&b, "\nrecall after a fortnight without a good run, 20 %% affected: %.2f %% (%d crawls)\n", percentOf(late.caught, late.trials), late.trials)
+	if full && percentOf(late.caught, late.trials) < 97 {
+		t.Errorf("recall after a fortnight is %.2f %%", percentOf(late.caught, late.trials))
+	}
+	if percentOf(h.lateHeld, h.late) > 5 && h.lateHeld > 1 {
+		t.Errorf("%d of %d healthy crawls held after days without one", h.lateHeld, h.late)
+	}
 	if percentOf(large.caught, large.trials) < 99.5 {
 		t.Errorf("recall at ≥ 10 %% affected is %.2f %%", percentOf(large.caught, large.trials))
 	}

@@ -162,10 +162,13 @@ func medianOf(base []cashback.RunProfile, f func(cashback.RunProfile) int) int {
 
 // tailPoisson is P(X ≥ n) for a Poisson variable of the given mean.
 func tailPoisson(mean float64, n int) float64 {
-	term, sum := math.Exp(-mean), 0.0
+	if mean <= 0 {
+		return 0
+	}
+	sum, logTerm := 0.0, -mean // in logarithms: e^-mean is 0 for a portal of 10,000 offers
 	for k := range n {
-		sum += term
-		term *= mean / float64(k+1)
+		sum += math.Exp(logTerm)
+		logTerm += math.Log(mean) - math.Log(float64(k+1))
 	}
 	return max(0, 1-sum)
 }
