@@ -83,6 +83,9 @@ type Request struct {
 	Position string `json:"position,omitempty" cbor:"8,keyasint,omitempty"`
 	// Seen counts the items of the list's pages before this one; -1 is unknown.
 	Seen int `json:"seen,omitempty" cbor:"9,keyasint,omitempty"`
+	// Left counts what the list's conditions left out on those pages: a portal's
+	// own total may count it.
+	Left int `json:"left,omitempty" cbor:"12,keyasint,omitempty"`
 	// Key is the entry whose own page this is; Depth counts sitemaps within
 	// sitemaps.
 	Key   string `json:"key,omitempty" cbor:"10,keyasint,omitempty"`

@@ -59,6 +59,15 @@ func (f *fieldShape) FromYAML(d *strictyaml.Decoder, path string, n ast.Node) {
 	d.DecodePlain(path, n, reflect.ValueOf(f).Elem(), 1+strings.Count(path, "["))
 }
 
+func (l *tiersList) FromYAML(d *strictyaml.Decoder, path string, n ast.Node) {
+	if _, ok := n.(*ast.SequenceNode); ok {
+		d.DecodePlain(path, n, reflect.ValueOf(l).Elem(), 1)
+		return
+	}
+	*l = make(tiersList, 1)
+	d.DecodePlain(path, n, reflect.ValueOf(&(*l)[0]).Elem(), 1)
+}
+
 func (s *scaleShape) FromYAML(d *strictyaml.Decoder, path string, n ast.Node) {
 	if t, ok := strictyaml.Text(n); ok {
 		s.all = t

@@ -122,6 +122,13 @@ func said(r cashback.Reward) string {
 	if s.Kind == cashback.Percent {
 		text = s.Value.Decimal.String() + " %"
 	}
+	if s.Kind == cashback.PointsPerUnit {
+		text = s.Value.Decimal.String() + " " + s.PointsCurrency + " per "
+		if s.PerAmount.Valid && s.PerAmount.Decimal.String() != "1" {
+			text += s.PerAmount.Decimal.String() + " "
+		}
+		text += strings.TrimSpace(string(s.Currency) + " " + s.PerUnit)
+	}
 	if s.UpTo {
 		text = "up to " + text
 	}

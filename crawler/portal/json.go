@@ -85,6 +85,12 @@ type jsonScanner struct {
 	at     int
 	loose  bool
 	values *int // counted over a page
+	// Of a function that is called where it stands: its parameters' values. inside
+	// says that one is being read, as none may lie within another.
+	params map[string]*value
+	inside bool
+	// unsaid: the value just read is a name whose value stands elsewhere.
+	unsaid bool
 }
 
 func (p *jsonScanner) fail(format string, args ...any) error {
@@ -127,6 +133,13 @@ func (p *jsonScanner) space() {
 				return
 			}
 			p.at += end + 4
+		case p.loose && strings.HasPrefix(p.s[p.at:], "//"):
+			end := strings.IndexByte(p.s[p.at:], '\n')
+			if end < 0 {
+				p.at = len(p.s)
+				return
+			}
+			p.at += end + 1
 		default:
 			return
 		}
@@ -159,7 +172,7 @@ func (p *jsonScanner) value(depth int) (*value, error) {
 		word string
 		v    value
 	}{{"null", value{}}, {"true", value{kind: jsonBool, text: "true"}}, {"false", value{kind: jsonBool, text: "false"}}} {
-		if strings.HasPrefix(p.s[p.at:], w.word) {
+		if strings.HasPrefix(p.s[p.at:], w.word) && !(p.loose && nameLength(p.s[p.at:]) > len(w.word)) {
 			p.at += len(w.word)
 			return &w.v, nil
 		}
@@ -168,51 +181,6 @@ func (p *jsonScanner) value(depth int) (*value, error) {
 		return p.looseWord(depth)
 	}
 	return nil, p.fail("not JSON")
-}
-
-// looseWord reads what JavaScript writes in the place of a JSON value: undefined,
-// void 0, !0, new Date(…), JSON.parse("…").
-func (p *jsonScanner) looseWord(depth int) (*value, error) {
-	rest := p.s[p.at:]
-	for word, v := range map[string]value{
-		"undefined": {}, "void 0": {}, "NaN": {}, "Infinity": {}, "!0": {kind: jsonBool, text: "true"}, "!1": {kind: jsonBool, text: "false"},
-	} {
-		if strings.HasPrefix(rest, word) {
-			p.at += len(word)
-			return &v, nil
-		}
-	}
-	for _, call := range []string{"JSON.parse(decodeURIComponent(", "JSON.parse(", "new Date(", "new Map(", "new Set(", "Object.freeze("} {
-		if !strings.HasPrefix(rest, call) {
-			continue
-		}
-		p.at += len(call)
-		if p.space(); p.at < len(p.s) && p.s[p.at] == ')' {
-			p.at++
-			return &value{}, nil
-		}
-		v, err := p.value(depth + 1)
-		if err != nil {
-			return nil, err
-		}
-		if strings.HasPrefix(call, "JSON.parse(") && v.kind == jsonString {
-			text := v.text
-			if strings.Contains(call, "decodeURIComponent") {
-				text = unescapeURL(text)
-			}
-			if v, err = parseJSON(text, p.values); err != nil {
-				return nil, err
-			}
-		}
-		for range strings.Count(call, "(") {
-			if p.space(); p.at >= len(p.s) || p.s[p.at] != ')' {
-				return nil, p.fail("a call that isn't a literal")
-			}
-			p.at++
-		}
-		return v, nil
-	}
-	return nil, p.fail("not a literal")
 }
 
 func (p *jsonScanner) array(depth int) (*value, error) {
@@ -227,7 +195,7 @@ func (p *jsonScanner) array(depth int) (*value, error) {
 		if err != nil {
 			return nil, err
 		}
-		v.list = append(v.list, e)
+		v.list, p.unsaid = append(v.list, e), false
 		if more, err := p.comma(']'); err != nil || !more {
 			return v, err
 		}
@@ -270,7 +238,10 @@ func (p *jsonScanner) object(depth int) (*value, error) {
 		if err != nil {
 			return nil, err
 		}
-		v.keys, v.list = append(v.keys, key), append(v.list, e)
+		if !p.unsaid {
+			v.keys, v.list = append(v.keys, key), append(v.list, e)
+		}
+		p.unsaid = false
 		if more, err := p.comma('}'); err != nil || !more {
 			return v, err
 		}
@@ -299,14 +270,12 @@ func (p *jsonScanner) key() (string, error) {
 	if !p.loose {
 		return "", p.fail("a member's name is missing")
 	}
-	from := p.at
-	for p.at < len(p.s) && (p.s[p.at] == '_' || p.s[p.at] == '$' || p.s[p.at] >= '0' && p.s[p.at] <= '9' || p.s[p.at]|0x20 >= 'a' && p.s[p.at]|0x20 <= 'z' || p.s[p.at] >= 0x80) {
-		p.at++
-	}
-	if p.at == from {
+	n := nameLength(p.s[p.at:])
+	if n == 0 {
 		return "", p.fail("a member's name is missing")
 	}
-	return p.s[from:p.at], nil
+	p.at += n
+	return p.s[p.at-n : p.at], nil
 }
 
 func (p *jsonScanner) number() (*value, error) {

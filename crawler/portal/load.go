@@ -95,7 +95,7 @@ type list struct {
 	country, conditions, id       *field
 	validation, tracking          *field
 	vars                          map[string]*field
-	tiers                         *tiers
+	tiers                         []*tiers
 
 	// Of links: parameters to drop, or the only ones to keep.
 	drop, keep          []string
@@ -440,6 +440,8 @@ func (c *compiler) page(at string, index int, s *pageShape, d *definitionShape) 
 		shapes = []listShape{s.listShape}
 	case len(shapes) == 0 && r.kind != KindSitemap && (len(s.Follow) == 0 || r.kind == KindMerchant):
 		c.fault(at, "the rule says neither items nor json, nor fields")
+	case r.kind == KindDirectory && len(s.Follow) == 0 && len(shapes) > 0 && shapes[0].Fields.Name == nil && len(shapes[0].Split) == 0 && shapes[0].JSON != nil:
+		c.fault(at, "the directory leads nowhere: it needs a follow, or fields of its entries")
 	case r.kind == KindSitemap && len(shapes) > 0:
 		c.fault(at, "a sitemap has no items: its addresses go to follow")
 	}
@@ -506,6 +508,17 @@ func (c *compiler) addresses(at string, s *pageShape) {
 			continue
 		}
 		r.patterns = append(r.patterns, p)
+	}
+	for name, v := range s.Headers {
+		for _, m := range holeForm.FindAllStringSubmatch(v, -1) {
+			switch {
+			case s.Seeds[m[1]] != nil:
+			case c.vars[m[1]]:
+				r.starts = false
+			default:
+				c.fault(at+".headers."+name, "nothing gives a value to {%s}: it is neither among the seeds nor among the vars of another rule's fields or follow", short(m[1]))
+			}
+		}
 	}
 	if param != "" && !counted && len(s.URLs) > 0 {
 		c.fault(at+".paging.param", "no address has a {%s}", param)
@@ -615,16 +628,21 @@ func (c *compiler) list(at string, index int, s *listShape) *list {
 	for name, v := range f.Vars {
 		l.vars[name] = c.field(at+".fields.vars."+name, &v, inJSON, maxURL)
 	}
-	if f.Name == nil && len(l.split) == 0 && l.pattern == nil {
+	if f.Name == nil && len(l.split) == 0 && l.pattern == nil && !l.leadsOnly(c.rule) {
 		c.fault(at+".fields", "the entries have no name")
 	}
 	if f.Link != nil {
 		c.linkOptions(at+".fields.link", f.Link, l)
 	}
-	if f.Tiers != nil {
-		l.tiers = c.tiers(at+".fields.tiers", f.Tiers, inJSON)
+	for i := range f.Tiers {
+		l.tiers = append(l.tiers, c.tiers(elementAt(c, at+".fields.tiers", i), &f.Tiers[i], inJSON))
 	}
 	return l
+}
+
+// leadsOnly says that a directory's JSON is there for its follow: it has no fields.
+func (l *list) leadsOnly(r *rule) bool {
+	return r.kind == KindDirectory && l.json != nil && l.title == nil && l.link == nil && l.id == nil && len(l.vars) == 0
 }
 
 // linkOptions takes the query rules of a link from the field or its alternatives.
@@ -765,10 +783,10 @@ func (c *compiler) follow(at string, s *followShape) *follow {
 		if s.Links != nil || s.Each != "" || s.Vars != nil {
 			c.fault(at, "a sitemap's follow has a rule and a match, nothing else")
 		}
-	case s.Links == nil && (s.Each == "" || len(s.Vars) == 0):
-		c.fault(at, "a follow has links, or each with vars")
-	case s.Links != nil && s.Each != "":
-		c.fault(at, "a follow has links or each, not both")
+	case s.Links == nil && len(s.Vars) == 0:
+		c.fault(at, "a follow has links, or vars")
+	case s.Links != nil && (s.Each != "" || len(s.Vars) > 0):
+		c.fault(at, "a follow has links or vars, not both")
 	}
 	return f
 }

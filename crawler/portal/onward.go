@@ -42,7 +42,7 @@ func (d *Definition) begin(r *rule) (out []Request) {
 	for _, t := range r.templates {
 		combos := []map[string]string{{}}
 		for _, name := range names {
-			if !strings.Contains(t, "{"+name+"}") {
+			if !strings.Contains(t, "{"+name+"}") && !r.headed(name) {
 				continue
 			}
 			var more []map[string]string
@@ -82,13 +82,52 @@ func (r *rule) request(template string, vars map[string]string, number int, posi
 		all[r.paging.param] = position
 	}
 	address, ok := expand(template, all)
+	header, filled := r.headers(vars)
 	u, err := url.Parse(address)
-	if !ok || err != nil || u.Host == "" || len(address) > maxURL {
+	if !ok || !filled || err != nil || u.Host == "" || len(address) > maxURL {
 		return Request{}, false
 	}
 	return Request{
-		URL: address, Rule: r.name, Kind: r.kind, Header: r.header, Template: template, Vars: vars, Number: number, Position: position,
+		URL: address, Rule: r.name, Kind: r.kind, Header: header, Template: template, Vars: vars, Number: number, Position: position,
 	}, true
+}
+
+// headed says whether a header field has a placeholder.
+func (r *rule) headed(name string) bool {
+	for _, v := range r.header {
+		if strings.Contains(v, "{"+name+"}") {
+			return true
+		}
+	}
+	return false
+}
+
+// headers are the rule's header fields with their placeholders filled; ok is false
+// where one has no value, and its field is left out.
+func (r *rule) headers(vars map[string]string) (out map[string]string, ok bool) {
+	ok = true
+	for name, v := range r.header {
+		if !strings.Contains(v, "{") {
+			continue
+		}
+		if out == nil {
+			out = maps.Clone(r.header)
+		}
+		filled, whole := v, true
+		for _, m := range holeForm.FindAllStringSubmatch(v, -1) {
+			value, has := vars[m[1]]
+			whole = whole && has && !strings.ContainsAny(value, "\r\n\x00")
+			filled = strings.ReplaceAll(filled, m[0], value)
+		}
+		if out[name] = filled; !whole {
+			ok = false
+			delete(out, name)
+		}
+	}
+	if out == nil {
+		out = r.header
+	}
+	return out, ok
 }
 
 // total fills the number of entries that the portal declares.
@@ -96,12 +135,16 @@ func (e *reader) total(top *scope, r *Reading) {
 	if p := e.rule.paging; p != nil && p.total != nil {
 		if n, ok := count(p.total.text(top)); ok {
 			r.Total = n
+		} else if e.page.Request.Number == 0 {
+			e.issue("total", "paging.total finds no number")
 		}
 	}
 	for _, l := range e.rule.lists {
 		if r.Total == 0 && l.json != nil && l.json.total != nil && top.val != nil {
 			if text, ok := l.json.total.first(top.doc, l.json.from(top)).scalar(); ok {
 				r.Total, _ = count(text)
+			} else if e.page.Request.Number == 0 {
+				e.issue("total", "json.total finds no number")
 			}
 		}
 	}
@@ -134,7 +177,7 @@ func count(s string) (int, bool) {
 // end is proven.
 func (e *reader) onward(top *scope, r *Reading) (out []Request) {
 	p, q := e.rule.paging, e.page.Request
-	seen := q.Seen + len(r.Items)
+	seen, left := q.Seen+len(r.Items), q.Left+e.left
 	slack := 0
 	if e.rule.expect != nil {
 		slack = e.rule.expect.slack
@@ -142,7 +185,9 @@ func (e *reader) onward(top *scope, r *Reading) (out []Request) {
 	if q.Seen < 0 { // a page that nobody was led to
 		seen = -1
 	}
-	fewer := func() bool { return r.Total > 0 && seen >= 0 && seen+slack < r.Total }
+	// Whether the portal's total counts what the conditions leave out isn't known:
+	// the list is whole either way.
+	fewer := func() bool { return r.Total > 0 && seen >= 0 && seen+left+slack < r.Total }
 	if p == nil {
 		if r.End = !fewer(); !r.End {
 			e.issue("total", fmt.Sprintf("the portal declares %d entries, the page has %d", r.Total, seen))
@@ -167,7 +212,7 @@ func (e *reader) onward(top *scope, r *Reading) (out []Request) {
 		if !ok {
 			return nil
 		}
-		next.Seen = seen
+		next.Seen, next.Left = seen, left
 		return []Request{next}
 	}
 	switch {
@@ -188,7 +233,7 @@ func (e *reader) onward(top *scope, r *Reading) (out []Request) {
 		}
 		next := another(q.Template, "")
 		if q.Template == "" || len(next) == 0 {
-			next = []Request{{Rule: e.rule.name, Kind: e.rule.kind, Header: e.rule.header, Template: q.Template, Vars: q.Vars, Number: q.Number + 1, Seen: seen}}
+			next = []Request{{Rule: e.rule.name, Kind: e.rule.kind, Header: q.Header, Template: q.Template, Vars: q.Vars, Number: q.Number + 1, Seen: seen, Left: left}}
 			if p.limit > 0 && q.Number+1 >= p.limit {
 				return nil
 			}
@@ -204,7 +249,10 @@ func (e *reader) onward(top *scope, r *Reading) (out []Request) {
 		return another(e.template(), cursor)
 	}
 	at := p.from + q.Number*p.step
-	last := p.size > 0 && len(r.Items) < p.size
+	last := p.size > 0 && len(r.Items)+e.left < p.size
+	if r.Total > 0 && (p.param == "offset" && at+p.step >= r.Total || p.param == "page" && p.size > 0 && (q.Number+1)*p.size >= r.Total) {
+		last = true // all that the portal counts was asked for
+	}
 	if p.pages != nil {
 		if n, ok := p.pages.largest(top); ok {
 			// The last page's number counts from the first one's.
@@ -213,7 +261,7 @@ func (e *reader) onward(top *scope, r *Reading) (out []Request) {
 			last = true // no pager: a single page
 		}
 	}
-	if p.total != nil && r.Total > 0 && seen >= r.Total {
+	if r.Total > 0 && seen >= r.Total {
 		last = true
 	}
 	if last {
@@ -314,7 +362,7 @@ func (e *reader) links(top *scope, r *Reading) (out []Request) {
 					continue
 				}
 				q.Key = it.Key
-				q.Vars = used(t, vars)
+				q.Vars = target.used(t, vars)
 				if !add(q, true) {
 					return out
 				}
@@ -324,9 +372,15 @@ func (e *reader) links(top *scope, r *Reading) (out []Request) {
 	return out
 }
 
-// used are the values that a template's page may need: those it names.
-func used(template string, vars map[string]string) map[string]string {
+// used are the values that a template's page may need: those that it or a header
+// field names.
+func (r *rule) used(template string, vars map[string]string) map[string]string {
 	out := map[string]string{}
+	for name, v := range vars {
+		if r.headed(name) {
+			out[name] = v
+		}
+	}
 	for _, m := range holeForm.FindAllStringSubmatch(template, -1) {
 		if v, ok := vars[m[1]]; ok && m[1] != "link" {
 			out[m[1]] = v
@@ -405,6 +459,12 @@ func (e *reader) followed(top *scope, f *follow, target *rule, add func(Request,
 			}
 			return true
 		})
+	case f.sel == nil:
+		s := *top
+		if s.node == nil && s.val == nil {
+			s.node = e.html()
+		}
+		each(&s)
 	case f.sel != nil:
 		if root := e.html(); root != nil {
 			f.sel.all(root, &e.meter, func(n *html.Node) bool { return each(&scope{e: e, node: n, up: top}) })
@@ -420,7 +480,7 @@ func (d *Definition) addressed(target *rule, address string) Request {
 		for _, p := range target.patterns {
 			if vars, _, ok := p.match(u); ok && !p.any {
 				q := target.requestFor(address, p.template, vars)
-				q.Header = target.header
+				q.Header, _ = target.headers(vars)
 				if len(q.Vars) == 0 {
 					q.Vars = nil
 				}
@@ -428,7 +488,8 @@ func (d *Definition) addressed(target *rule, address string) Request {
 			}
 		}
 	}
-	return Request{URL: address, Rule: target.name, Kind: target.kind, Header: target.header}
+	header, _ := target.headers(nil)
+	return Request{URL: address, Rule: target.name, Kind: target.kind, Header: header}
 }
 
 // maxSitemapDepth is how deep sitemaps may lie within sitemaps.

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -123,6 +124,11 @@ func parsePath(s string) (*path, error) {
 	return p, nil
 }
 
+// several says whether the path means more than one value before its last step.
+func (p *path) several() bool {
+	return slices.ContainsFunc(p.steps, func(s pathStep) bool { return s.kind == stepEach || s.kind == stepFilter })
+}
+
 // levels cuts the path behind each "each", so that the values on the way can be
 // seen from inside. There is at least one.
 func (p *path) levels() (out []*path) {
@@ -198,6 +204,7 @@ func walkSteps(d *jsonDoc, steps []pathStep, key string, v *value, yield func(st
 		if v.kind != jsonObject {
 			return true
 		}
+		d.spend(len(v.keys))
 		for i, key := range v.keys {
 			if (key == step.key || glob && strings.HasPrefix(key, head)) && !walkSteps(d, rest, key, v.list[i], yield) {
 				return false
@@ -215,6 +222,7 @@ func walkSteps(d *jsonDoc, steps []pathStep, key string, v *value, yield func(st
 		if v.kind < jsonArray {
 			return true
 		}
+		d.spend(len(v.list))
 		for i, e := range v.list {
 			name := strconv.Itoa(i)
 			if v.kind == jsonObject {

@@ -226,6 +226,12 @@ func (e *reader) read() Reading {
 		}
 		return out
 	}
+	if len(items) == 0 && e.left > 0 && why == "" && e.page.Request.Number > 0 {
+		// A later page of which the conditions leave nothing is not behind the last.
+		r.Outcome, r.Reason = cashback.PageNoRates, "the list's conditions leave out all entries of the page"
+		r.Next = e.onward(top, &r)
+		return r
+	}
 	if out, ok := e.emptyEnd(top, &r, why); ok {
 		return out
 	}
@@ -242,10 +248,11 @@ func (e *reader) read() Reading {
 	r.Outcome, r.Reason = e.judge(r.Items)
 	e.count(&r)
 	r.Next = append(e.onward(top, &r), e.links(top, &r)...)
+	entries := len(r.Items)
 	if e.rule.kind == KindDirectory {
 		r.Items = nil
 	}
-	if len(e.rule.follow) > 0 && len(r.Next) == 0 && len(e.rule.lists) == 0 {
+	if len(e.rule.follow) > 0 && len(r.Next) == 0 && entries == 0 {
 		return Reading{Outcome: cashback.PageNotUnderstood, Reason: "the page leads nowhere"}
 	}
 	return r
@@ -284,7 +291,7 @@ func (e *reader) emptyEnd(top *scope, r *Reading, why string) (Reading, bool) {
 	if out := e.general(); out.Outcome == cashback.PageBlocked || out.Outcome == cashback.PageScriptShell || out.Outcome == cashback.PageNotFound {
 		return out, true // a wall behind the last page proves nothing
 	}
-	proven := p.untilEmpty || r.Total > 0 && q.Seen >= r.Total
+	proven := p.untilEmpty || p.size > 0 || r.Total > 0 && q.Seen+q.Left >= r.Total
 	for _, u := range p.until {
 		proven = proven || u.holds(top, 0)
 	}
@@ -380,8 +387,9 @@ func (x *expect) there(top *scope) (n int) {
 // unexpected checks the rule's expectations and says which one fails.
 func (e *reader) unexpected(top *scope, r *Reading) string {
 	x := e.rule.expect
+	wanted := len(e.rule.lists) > 0 && (e.rule.kind != KindDirectory || len(e.rule.follow) == 0)
 	if x == nil {
-		if len(r.Items) == 0 && len(e.rule.lists) > 0 {
+		if len(r.Items) == 0 && wanted {
 			return "the page has no entries"
 		}
 		return ""
@@ -413,7 +421,7 @@ func (e *reader) unexpected(top *scope, r *Reading) string {
 	} else if len(r.Items) < least {
 		return fmt.Sprintf("%d entries: at least %d expected", len(r.Items), least)
 	}
-	if len(r.Items) == 0 && len(e.rule.lists) > 0 && (e.rule.kind != KindDirectory || len(e.rule.follow) == 0) {
+	if len(r.Items) == 0 && wanted {
 		return "the page has no entries"
 	}
 	if x.rates > 0 {
@@ -508,6 +516,9 @@ func (e *reader) extract(top *scope) (items []Item, why string) {
 		if missing != "" && !l.optional && why == "" {
 			why = missing
 		}
+		if l.leadsOnly(e.rule) {
+			continue
+		}
 		for _, s := range scopes {
 			e.meter.spend(10)
 			if len(all) >= maxItems {
@@ -553,6 +564,8 @@ func (e *reader) entries(top *scope, l *list) (out []*scope, why string) {
 			s := &scope{e: e, val: v, doc: c.doc, key: c.key, index: i, up: &scope{e: e, val: base.val, doc: base.doc}}
 			if l.where.holds(s, -1) {
 				out = append(out, s)
+			} else {
+				e.left++
 			}
 		}
 		return out, ""
@@ -568,6 +581,8 @@ func (e *reader) entries(top *scope, l *list) (out []*scope, why string) {
 			s := &scope{e: e, index: len(out), groups: groups}
 			if l.where.holds(s, -1) {
 				out = append(out, s)
+			} else {
+				e.left++
 			}
 		}
 		return out, ""
@@ -604,6 +619,8 @@ func (e *reader) entries(top *scope, l *list) (out []*scope, why string) {
 			s := &scope{e: e, node: n, index: len(out)}
 			if l.where.holds(s, -1) {
 				out = append(out, s)
+			} else {
+				e.left++
 			}
 			return len(out) <= maxItems
 		})
@@ -655,12 +672,12 @@ func (e *reader) item(s *scope, l *list) (it Item, ok bool) {
 	}
 	it.Reward, it.RateText = e.reward(l.reward, s)
 	it.PreviousText = e.previous(l.previous, s, &it.Reward)
-	if l.tiers != nil {
-		it.Tiers = e.tiers(s, l.tiers)
-		if l.reward == nil && len(it.Tiers) > 0 {
-			it.Reward = headline(it.Tiers)
-			it.RateText = it.Reward.Raw
-		}
+	for _, t := range l.tiers {
+		it.Tiers = e.tiers(s, t, it.Tiers)
+	}
+	if it.RateText == "" && len(it.Tiers) > 0 {
+		it.Reward = headline(it.Tiers)
+		it.RateText = it.Reward.Raw
 	}
 	if e.def != nil {
 		it.Country = e.def.portal.Countries[0]
@@ -815,8 +832,9 @@ func (e *reader) previous(f *field, s *scope, into *cashback.Reward) string {
 // maxTiers is the most lines of one entry's tier table.
 const maxTiers = 500
 
-// tiers reads an entry's tier table.
-func (e *reader) tiers(s *scope, t *tiers) (out []Tier) {
+// tiers reads an entry's tier table behind the lines of those before it.
+func (e *reader) tiers(s *scope, t *tiers, before []Tier) (out []Tier) {
+	out = before
 	one := func(line *scope) bool {
 		if !t.where.holds(line, -1) {
 			return true
@@ -858,7 +876,7 @@ func (e *reader) tiers(s *scope, t *tiers) (out []Tier) {
 	}
 	if s.node != nil {
 		t.sel.all(s.node, &e.meter, func(n *html.Node) bool {
-			return one(&scope{e: e, node: n, index: len(out), up: s})
+			return one(&scope{e: e, node: n, index: len(out) - len(before), up: s})
 		})
 	}
 	return out

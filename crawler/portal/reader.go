@@ -30,6 +30,7 @@ type reader struct {
 	url    *url.URL
 	meter  meter
 	values int // JSON values read
+	left   int // entries that conditions left out
 	issues []Issue
 
 	text     string // decoded

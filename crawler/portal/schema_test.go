@@ -43,6 +43,9 @@ func (wantShape) JSONSchemaExtend(s *jsonschema.Schema)      { anyOf(s, scalar) 
 func (stringList) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{scalar, {Type: "array", Items: scalar}}}
 }
+func (tiersList) JSONSchemaExtend(s *jsonschema.Schema) {
+	anyOf(s, &jsonschema.Schema{Ref: "#/$defs/tiers"})
+}
 func (pickList) JSONSchema() *jsonschema.Schema { return stringList{}.JSONSchema() }
 func (scaleShape) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{scalar, {Type: "object", AdditionalProperties: scalar}}}

@@ -239,8 +239,9 @@ type fieldsShape struct {
 	// How long until a purchase shows.
 	TrackingDays *fieldShape `yaml:"tracking_days,omitempty"`
 	// The portal's identifier of the entry.
-	ID    *fieldShape `yaml:"id,omitempty"`
-	Tiers *tiersShape `yaml:"tiers,omitempty"`
+	ID *fieldShape `yaml:"id,omitempty"`
+	// The lines of its tier table, or a list of such tables.
+	Tiers tiersList `yaml:"tiers,omitempty"`
 	// More values, for the placeholders of other rules' urls.
 	Vars map[string]fieldShape `yaml:"vars,omitempty"`
 }
@@ -406,3 +407,6 @@ type stringList []string
 
 // pickList is one pick or a list of picks.
 type pickList []string
+
+// tiersList is one tier table or a list of them.
+type tiersList []tiersShape

@@ -60,6 +60,14 @@ type jsonDoc struct {
 	pushed bool
 	// xml: objects may have several members of one name, all of which a path means.
 	xml bool
+	// meter pays for paths: values that refer to each other can make them long.
+	meter *meter
+}
+
+func (d *jsonDoc) spend(n int) {
+	if d != nil && d.meter != nil {
+		d.meter.spend(n)
+	}
 }
 
 func (d *jsonDoc) rootValue() *value {
@@ -295,8 +303,9 @@ func (src *source) documents(e *reader) (docs []*jsonDoc, why string) {
 			docs[i] = hydrate(d)
 		case "apollo":
 			d.rows = map[string]*value{}
-			index(d.root, d.rows, 0)
+			index(d.root, d.rows, map[*value]bool{}, 0)
 		}
+		docs[i].meter = &e.meter
 	}
 	return docs, ""
 }
@@ -333,10 +342,8 @@ func (src *source) parse(e *reader, text string) (*value, error) {
 	if err == nil {
 		return v, nil
 	}
-	if strings.Contains(text, "&q;") { // Angular's transfer state
-		text = strings.NewReplacer("&q;", `"`, "&s;", "'", "&l;", "<", "&g;", ">", "&a;", "&").Replace(text)
-	} else if strings.Contains(text, "&quot;") {
-		text = html.UnescapeString(text)
+	if strings.Contains(text, "&q;") || strings.Contains(text, "&quot;") {
+		text = unescapedHTML(text)
 	}
 	if v, err := parseJSON(text, &e.values); err == nil {
 		return v, nil
@@ -356,7 +363,7 @@ func undone(e *reader, how, text string) (*value, bool) {
 	case "url":
 		return &value{kind: jsonString, text: unescapeURL(text)}, true
 	case "html":
-		return &value{kind: jsonString, text: html.UnescapeString(text)}, true
+		return &value{kind: jsonString, text: unescapedHTML(text)}, true
 	}
 	v, err := parseJSON(strings.TrimSpace(text), &e.values)
 	return v, err == nil
@@ -415,7 +422,7 @@ func (src *source) choose(e *reader, single bool) (base picked, items []picked, 
 			there = true // also as null, which is no entries
 			p := picked{doc: b.doc, val: v, key: key}
 			switch {
-			case src.items.each, b.doc.xml:
+			case src.items.each, b.doc.xml, src.items.several() && v.oneThing():
 				items = append(items, p)
 			case v.kind >= jsonArray:
 				items = append(items, members(p)...)
@@ -427,6 +434,11 @@ func (src *source) choose(e *reader, single bool) (base picked, items []picked, 
 		return base, nil, "the JSON has nothing at the path of its entries"
 	}
 	return base, items, ""
+}
+
+// oneThing says whether an object is a thing with properties, not a map of things.
+func (v *value) oneThing() bool {
+	return v.kind == jsonObject && slices.ContainsFunc(v.list, func(m *value) bool { return m.kind < jsonArray })
 }
 
 // members are an array's or a map's values.
@@ -556,11 +568,14 @@ func (e *reader) assigned(src *source) (doc *jsonDoc, err error) {
 			at += i + len(src.variable)
 			rest := strings.TrimLeft(text[at:], " \t\r\n\"']")
 			if rest != "" && (rest[0] == '=' || rest[0] == ':' || rest[0] == '(' || rest[0] == ',') && !strings.HasPrefix(rest, "==") {
-				rest = strings.TrimLeft(rest[1:], " \t\r\n(")
+				rest = strings.TrimLeft(rest[1:], " \t\r\n")
+				if arrow := strings.Index(rest, ")=>"); arrow < 0 || strings.ContainsAny(rest[:arrow], "{[\"'") {
+					rest = strings.TrimLeft(rest, "( \t\r\n")
+				}
 			} else if !strings.HasSuffix(src.variable, "(") && !strings.HasSuffix(src.variable, "=") && !strings.HasSuffix(src.variable, ":") {
 				continue
 			}
-			if rest == "" || strings.IndexByte("{[\"'`JON", rest[0]) < 0 {
+			if rest == "" || strings.IndexByte("{[\"'`JONfna", rest[0]) < 0 {
 				continue
 			}
 			v, _, literalErr := parseLiteral(rest, &e.values)
@@ -699,14 +714,15 @@ func hydrate(d *jsonDoc) *jsonDoc {
 }
 
 // index collects what references of an Apollo cache may name.
-func index(v *value, rows map[string]*value, depth int) {
-	if v == nil || v.kind < jsonArray || depth > maxJSONDepth {
+func index(v *value, rows map[string]*value, seen map[*value]bool, depth int) {
+	if v == nil || v.kind < jsonArray || depth > maxJSONDepth || seen[v] {
 		return
 	}
+	seen[v] = true
 	for i, m := range v.list {
 		if v.kind == jsonObject && m.kind == jsonObject && (strings.Contains(v.keys[i], ":") || m.get("__typename") != nil) && rows[v.keys[i]] == nil {
 			rows[v.keys[i]] = m
 		}
-		index(m, rows, depth+1)
+		index(m, rows, seen, depth+1)
 	}
 }
