@@ -20,7 +20,7 @@ import (
 
 // apiVersion is the version of the API's contract: raised with every change that a
 // program could notice.
-const apiVersion = "1.0.0"
+const apiVersion = "1.1.0"
 
 // operation is a route of the API with what openapi.json says of it. The types of
 // its query and of its view are both what is decoded and encoded, and what huma
@@ -71,6 +71,7 @@ func (s *Server) operations() []operation {
 		op(s, "resolve", "resolve", "The shop of a product's address", s.apiResolve),
 		op(s, "merchants/{id}", "merchant", "A shop with its offers", s.apiMerchant),
 		op(s, "merchants/{id}/ranking", "ranking", "What each portal leaves the shopper for a purchase", s.apiRanking),
+		op(s, "merchants/{id}/curve", "curve", "What each portal leaves, as a function of the amount, and where the best one changes", s.apiCurve),
 		op(s, "merchants/{id}/history", "history", "The rates of a shop as they were published", s.apiHistory),
 		op(s, "portals", "portals", "The portals", s.apiPortals),
 		op(s, "portals/{id}", "portal", "A portal with its facts", s.apiPortal),

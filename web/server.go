@@ -97,6 +97,7 @@ type Server struct {
 	build    string // of version and assets: part of each ETag
 	present  atomic.Pointer[state]
 	answers  *answers
+	curves   curves
 	flight   singleflight.Group
 	limiters map[string]*httprate.RateLimiter
 	measure  *measures

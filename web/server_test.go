@@ -183,6 +183,7 @@ func headerCases(t *testing.T, s *Server) []headerCase {
 		{name: "no click-out", target: "/go/sitot/999", status: 404, cache: "no-store", kind: kindHTML},
 		{name: "api merchant", target: api, status: 200, cache: kept, kind: kindJSON},
 		{name: "api ranking", target: api + "/ranking", status: 200, cache: kept, kind: kindJSON},
+		{name: "api curve", target: api + "/curve", status: 200, cache: kept, kind: kindJSON},
 		{name: "api refusal", target: api + "/ranking?amount=x", status: 400, cache: "no-store", kind: kindProblem},
 		{name: "api history", target: api + "/history", status: 200, cache: kept, kind: kindJSON},
 		{name: "api portals", target: "/api/v1/portals", status: 200, cache: kept, kind: kindJSON},

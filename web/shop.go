@@ -16,6 +16,7 @@ type shopQuery struct {
 	Slug string `path:"slug"`
 	purchaseQuery
 	shopperQuery
+	Curve string `query:"curve" enum:"1"`
 }
 
 // purchaseFields and shopperFields are the parameters of the page's two forms: what is
@@ -68,7 +69,14 @@ func (s *Server) shopPage(v *visit) (*reply, error) {
 	status := 0
 	var r *view.Ranking
 	if err = bad; err == nil {
-		r, err = s.ranking(v.ctx, v, m.ID, q.purchaseQuery, q.shopperQuery, wanted{reasons: true, question: true, giving: true})
+		var asked *question
+		if asked, err = s.ask(v.ctx, v, m.ID, q.purchaseQuery, q.shopperQuery); err == nil {
+			r, err = asked.answer(wanted{reasons: true, question: true, giving: true})
+		}
+		if err == nil {
+			p.Curve = s.drawn(v.ctx, v, asked, q.Curve != "")
+			p.CurveLeft = p.Curve == nil && len(asked.Offers) > maxDrawn
+		}
 	}
 	switch {
 	case errors.As(err, &wrong):

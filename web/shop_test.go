@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -10,6 +11,8 @@ import (
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/store"
+	"github.com/cagnotte/cagnotte/web/locale"
+	"github.com/cagnotte/cagnotte/web/view"
 )
 
 func document(t *testing.T, s *Server, target string, status int) *goquery.Document {
@@ -269,4 +272,52 @@ func shopNamed(t testing.TB, s *Server, prefix string) cashback.Merchant {
 		t.Fatalf("no shop %q: %v", prefix, err)
 	}
 	return found
+}
+
+// TestShopPageCurve: the curve is drawn with its switches to the cent, the same that
+// the API gives, and told in words.
+func TestShopPageCurve(t *testing.T) {
+	s := newServer(t)
+	fnac := shopNamed(t, s, "fnac")
+	d := document(t, s, "/en/shops/"+fnac.Slug+"?amount=40&customer=new", 200)
+	c := get[view.Curve](t, s, "/api/v1/merchants/"+strconv.Itoa(int(fnac.ID))+"/curve?customer=new&from=1&to=100").Curve
+	if len(c.Leaders) < 2 || c.From != 100 || c.To != 10_000 || c.Leaders[0].Portals[0] != "petitpanier" {
+		t.Fatalf("leaders: %+v", c.Leaders)
+	}
+	// At both sides of the switch the ranking says the same.
+	for _, st := range c.Leaders {
+		for _, minor := range []int64{st.From, st.To} {
+			amount := cashback.Money{Minor: minor, Currency: "EUR"}.Decimal().String()
+			r := get[view.Ranking](t, s, "/api/v1/merchants/"+strconv.Itoa(int(fnac.ID))+"/ranking?customer=new&amount="+amount)
+			if !slices.Contains(st.Portals, r.Ranked[0].Portal) {
+				t.Errorf("at %s the curve says %v, the ranking %s", amount, st.Portals, r.Ranked[0].Portal)
+			}
+		}
+	}
+	locales, err := locale.Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := locales.Get("en").Basket(cashback.Money{Minor: c.Leaders[1].From, Currency: "EUR"})
+	if told := d.Find(".plot").AttrOr("aria-label", ""); !strings.Contains(told, "From "+at) && !strings.Contains(told, at+" to") {
+		t.Errorf("the drawing is told as %q, without %s", told, at)
+	}
+	if got := texts(d.Find(".plot .over text")); !slices.Contains(got, at) {
+		t.Errorf("amounts on the drawing: %q, not %s", got, at)
+	}
+	if n := d.Find(".plot .area path").Length(); n != len(c.Lines) {
+		t.Errorf("%d lines drawn of %d", n, len(c.Lines))
+	}
+	if got := d.Find(".plot text.own").Text(); got != "your €40" {
+		t.Errorf("the own amount: %q", got)
+	}
+	if n := d.Find("table.bends tbody").Length(); n != len(c.Lines) {
+		t.Errorf("%d portals in the table", n)
+	}
+	// A wrong amount draws nothing, one beyond every curve is drawn as far as it goes.
+	if d := document(t, s, "/en/shops/"+fnac.Slug+"?amount=x", 400); d.Find(".plot").Length() != 0 {
+		t.Error("drawn for no amount")
+	}
+	document(t, s, "/en/shops/"+fnac.Slug+"?amount=10000000", 200)
+	document(t, s, "/en/shops/"+fnac.Slug+"?amount=0", 200)
 }

@@ -58,6 +58,17 @@ type Ranking struct {
 	Giving   *rank.Giving   `json:"giving,omitempty" doc:"The answers for who keeps the money and for who gives it away; with=giving."`
 }
 
+// Curve is a shop's ranking as a function of the amount: the purchase's own amount
+// plays no part.
+type Curve struct {
+	Merchant  Merchant      `json:"merchant"`
+	Now       cashback.Date `json:"now" doc:"The day that the answer counts from."`
+	Purchase  Purchase      `json:"purchase"`
+	Shopper   Shopper       `json:"shopper" doc:"Whom the answer is for, with the defaults filled in."`
+	Reference Reference     `json:"reference" doc:"What the answer took from tables, and of when."`
+	Curve     rank.Curve    `json:"curve" doc:"Who leads where, to the minor unit, and each portal's value with its kinks."`
+}
+
 // Shopper is what a ranking assumes of the shopper.
 type Shopper struct {
 	Methods        []string         `json:"methods" nullable:"false" doc:"The payout methods that are taken."`
