@@ -80,6 +80,7 @@ type cli struct {
 	Serve     serveCmd     `cmd:"" help:"Serve web, API, scheduler and crawler."`
 	Crawl     crawlCmd     `cmd:"" help:"Crawl now, and print what came of it."`
 	Users     usersCmd     `cmd:"" help:"Accounts, while no process serves the folder."`
+	Ledger    ledgerCmd    `cmd:"" help:"Your money: balances, exports, archives, while no process serves the folder."`
 	Rank      rankCmd      `cmd:"" help:"Which portal leaves the most money in your hands."`
 }
 

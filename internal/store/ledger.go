@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/account"
@@ -589,18 +590,6 @@ func (l *Ledgers) Evidence(ctx context.Context, user account.UserID, hash string
 	return e, err
 }
 
-// AllEvidence are all frozen terms of a person, for the export.
-func (l *Ledgers) AllEvidence(ctx context.Context, user account.UserID) (out []earnings.Evidence, err error) {
-	defer cashback.Wrap(&err, "read the evidence of user %d", user)
-	err = l.store.read(ctx, func(t *tx) error {
-		return t.each(evidenceBucket, userKey(user), nil, func(_, doc []byte) error {
-			out = append(out, earnings.EvidenceOf(clone(doc)))
-			return nil
-		})
-	})
-	return out, err
-}
-
 func documentKey(user account.UserID, kind, name string) []byte {
 	return append(append(ownKey(user, kind), 0), name...)
 }
@@ -608,24 +597,28 @@ func documentKey(user account.UserID, kind, name string) []byte {
 // SaveDocument keeps a document of a person in the place of the one with its kind and
 // name.
 func (l *Ledgers) SaveDocument(ctx context.Context, user account.UserID, d earnings.Document) (err error) {
-	defer cashback.Wrap(&err, "keep the %s of user %d", d.Kind, user)
-	if d.Kind == "" || len(d.Kind) > earnings.MaxName || len(d.Name) > earnings.MaxName || bytes.IndexByte([]byte(d.Kind), 0) >= 0 {
-		return cashback.Errorf(cashback.Invalid, "the name is empty or has more than %d bytes", earnings.MaxName)
-	}
-	if len(d.Body) > earnings.MaxDocument {
-		return cashback.Errorf(cashback.Invalid, "it has %d bytes, more than %d", len(d.Body), earnings.MaxDocument)
-	}
+	defer cashback.Wrap(&err, "keep a document of user %d", user)
 	d.Changed = l.store.now().UTC()
 	return l.store.write(ctx, func(t *tx) error {
 		if _, err := t.user(user); err != nil {
 			return err
 		}
-		key := documentKey(user, d.Kind, d.Name)
-		if t.value(documentsBucket, key) == nil && t.countOf(documentsBucket, user, earnings.MaxDocuments) >= earnings.MaxDocuments {
-			return cashback.Errorf(cashback.Invalid, "%d are kept, the most that a person can have: delete one first", earnings.MaxDocuments)
-		}
-		return t.put(documentsBucket, key, &d)
+		return t.putDocument(user, d)
 	})
+}
+
+func (t *tx) putDocument(user account.UserID, d earnings.Document) error {
+	if d.Kind == "" || len(d.Kind) > earnings.MaxName || len(d.Name) > earnings.MaxName || strings.ContainsRune(d.Kind, 0) {
+		return cashback.Errorf(cashback.Invalid, "the name of the document has more than %d bytes, or its kind is empty", earnings.MaxName)
+	}
+	if len(d.Body) > earnings.MaxDocument {
+		return cashback.Errorf(cashback.Invalid, "the document has %d bytes, more than %d", len(d.Body), earnings.MaxDocument)
+	}
+	key := documentKey(user, d.Kind, d.Name)
+	if t.value(documentsBucket, key) == nil && t.countOf(documentsBucket, user, earnings.MaxDocuments) >= earnings.MaxDocuments {
+		return cashback.Errorf(cashback.Invalid, "%d documents are kept, the most that a person can have: delete one first", earnings.MaxDocuments)
+	}
+	return t.put(documentsBucket, key, &d)
 }
 
 // Document is one document of a person.
