@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/earnings"
 )
 
 // disk lets a test put another file under the database's descriptor: what bbolt
@@ -240,4 +242,62 @@ func TestReadOnlyFolder(t *testing.T) {
 	if _, err := Open(context.Background(), dir, options(newClock())); cashback.KindOf(err) != cashback.DiskFailed || !errors.Is(err, syscall.EROFS) {
 		t.Fatal(err)
 	}
+}
+
+// A ledger on a full disk, and on one whose sync fails: the message says which, reads go
+// on, what was acknowledged is there, and who had no answer asks again with the same key.
+func TestLedgerOnFailingDisks(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	s, d := openOn(t, dir, newClock())
+	l, anna := s.Ledgers(), shopper(t, s, "anna")
+	enter := func(id string) error {
+		_, err := l.Append(ctx, anna, step(id, earnings.Tracked, eur(100)), step(id, earnings.Confirmed, nil))
+		return err
+	}
+	reads := func(events uint64, minor int64) {
+		t.Helper()
+		head, err := l.Head(ctx, anna)
+		balances, err2 := l.Balances(ctx, anna)
+		if err != nil || err2 != nil || head != events || len(balances) != 1 || balances[0].Minor != minor {
+			t.Fatalf("%d events (%v), balances %v (%v); want %d and %d", head, err, balances, err2, events, minor)
+		}
+		if v, err := l.Check(ctx, anna); len(v) > 0 || err != nil {
+			t.Fatal(v, err)
+		}
+	}
+	if err := enter("1"); err != nil {
+		t.Fatal(err)
+	}
+	d.under("/dev/full")
+	if err := enter("2"); cashback.KindOf(err) != cashback.DiskFailed || !strings.Contains(err.Error(), "full: nothing was written") {
+		t.Fatalf("a full disk: %v", err)
+	}
+	reads(2, 100)
+	d.back()
+	for range 2 { // the second is asked again
+		if err := enter("2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reads(4, 200)
+	d.under("/dev/null")
+	if err := enter("3"); cashback.KindOf(err) != cashback.DiskFailed || !strings.Contains(err.Error(), "unknown whether") {
+		t.Fatalf("a failed sync: %v", err)
+	}
+	reads(4, 200)
+	d.back() // too late
+	if err := enter("4"); cashback.KindOf(err) != cashback.DiskFailed {
+		t.Fatalf("acknowledged after a failed sync: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openStore(t, dir, options(newClock()))
+	l = s.Ledgers()
+	reads(4, 200)
+	if err := enter("3"); err != nil {
+		t.Fatal(err)
+	}
+	reads(6, 300)
 }
