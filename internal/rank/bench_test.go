@@ -145,6 +145,22 @@ func BenchmarkScore400k(b *testing.B) {
 			}
 		}
 	})
+	standings, err := Compare(in)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("weigh", func(b *testing.B) { // what a request costs, once the criteria are there
+		for b.Loop() {
+			if _, err := standings.Weigh(Weights{Rates: dec(3), Terms: dec(1)}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("duel", func(b *testing.B) {
+		for b.Loop() {
+			standings.Duel(3, 5, 7, 11)
+		}
+	})
 	b.Run("baseline", func(b *testing.B) {
 		for b.Loop() {
 			sums := map[cashback.MerchantID]int64{}

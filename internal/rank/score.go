@@ -53,6 +53,9 @@ type Shown struct {
 	Merchants int `json:"merchants"`
 	Compared  int `json:"compared"`
 	Best      int `json:"best"`
+	// FirstPayoutDays is how long a new shopper waits for the first payout; 0 where a
+	// fact that it needs is missing, or where nothing is ever paid out.
+	FirstPayoutDays int `json:"first_payout_days,omitempty"`
 	// Donation and GiftCards are nil where nothing is known.
 	Donation  *bool `json:"donation,omitempty"`
 	GiftCards *bool `json:"gift_cards,omitempty"`
@@ -79,7 +82,55 @@ type Comparison struct {
 // ScorePortals scores the portals in their order. Weights must not be negative, nor
 // all 0.
 func ScorePortals(in Comparison) ([]Score, error) {
-	portals, w := in.Portals, in.Weights
+	s, err := Compare(in)
+	if err != nil {
+		return nil, err
+	}
+	return s.Weigh(in.Weights)
+}
+
+// Standings are the criteria of a country's portals, before anybody weighs them.
+// They change with the catalogue and are computed then; weighing takes no time. It
+// is safe for concurrent use.
+type Standings struct {
+	scores   []Score // without totals
+	listings []Listing
+	largest  int
+}
+
+// Compare computes the criteria of the portals; in's weights play no part.
+func Compare(in Comparison) (*Standings, error) {
+	portals := in.Portals
+	out := &Standings{scores: make([]Score, len(portals)), listings: byMerchant(in.Listings)}
+	rates, err := compareRates(len(portals), out.listings, out.scores)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out.scores {
+		out.largest = max(out.largest, out.scores[i].Shown.Merchants)
+	}
+	for i := range portals {
+		p, s := PortalOf(portals[i]), &out.scores[i]
+		terms, days := p.termScore(in)
+		s.Portal = p.ID
+		s.Criteria = []Criterion{
+			{Name: "merchants"}, rates[i], p.methodScore(), p.frequencyScore(), terms,
+		}
+		if out.largest > 0 {
+			s.Criteria[0].Score = 100 * (math.Log1p(float64(s.Shown.Merchants)) / math.Log1p(float64(out.largest)))
+		}
+		s.show(&portals[i], &p)
+		s.Shown.FirstPayoutDays = days
+	}
+	return out, nil
+}
+
+// Largest is how many shops the portal with the most of them lists.
+func (s *Standings) Largest() int { return s.largest }
+
+// Weigh scores the portals in their order, by a shopper's own weights. Weights must
+// not be negative, nor all 0.
+func (s *Standings) Weigh(w Weights) ([]Score, error) {
 	weights := [...]cashback.Decimal{w.Merchants, w.Rates, w.Methods, w.Frequency, w.Terms}
 	names := [...]string{"merchants", "rates", "methods", "frequency", "terms"}
 	if w == (Weights{}) {
@@ -87,47 +138,75 @@ func ScorePortals(in Comparison) ([]Score, error) {
 			weights[i] = unit
 		}
 	}
-	var total cashback.Decimal
+	var parts [len(weights)]float64
+	of := 0.0
 	for i, weight := range weights {
 		if weight.IsNeg() || dec(100).Less(weight) {
 			return nil, fault("weights."+names[i], "%s is not a weight: use a number from 0 to 100", weight)
 		}
-		sum, err := total.Add(weight)
-		if err != nil {
-			return nil, err
-		}
-		total = sum
+		parts[i], _ = weight.Float64()
+		of += parts[i]
 	}
-	if total.IsZero() {
+	if of == 0 {
 		return nil, fault("weights", "every weight is 0: give at least one criterion more")
 	}
-	out := make([]Score, len(portals))
-	rates, err := compareRates(len(portals), in.Listings, out)
-	if err != nil {
-		return nil, err
-	}
-	largest := 0
+	out := slices.Clone(s.scores)
 	for i := range out {
-		largest = max(largest, out[i].Shown.Merchants)
-	}
-	for i := range portals {
-		p, s := PortalOf(portals[i]), &out[i]
-		s.Portal = p.ID
-		s.Criteria = []Criterion{
-			{Name: "merchants"}, rates[i], p.methodScore(), p.frequencyScore(), p.termScore(in),
+		sum := 0.0
+		for j, c := range out[i].Criteria {
+			sum += parts[j] * c.Score
 		}
-		if largest > 0 {
-			s.Criteria[0].Score = 100 * (math.Log1p(float64(s.Shown.Merchants)) / math.Log1p(float64(largest)))
-		}
-		sum, of := 0.0, 0.0
-		for j, c := range s.Criteria {
-			weight, _ := weights[j].Float64()
-			sum, of = sum+weight*c.Score, of+weight
-		}
-		s.Total = sum / of
-		s.show(&portals[i], &p)
+		out[i].Total = sum / of
 	}
 	return out, nil
+}
+
+// Duel compares portals by the shops that all of them list.
+type Duel struct {
+	// Common counts those shops, Ties how many of them no portal pays most for alone.
+	Common, Ties int
+	// Wins counts the shops that each portal pays most for alone, in the order of the
+	// portals that were asked for.
+	Wins []int
+}
+
+// Duel compares the portals at the given places of the comparison. A shop's values
+// are those of a basket of 100, as the rates of the score are.
+func (s *Standings) Duel(portals ...int) Duel {
+	out := Duel{Wins: make([]int, len(portals))}
+	if len(portals) == 0 {
+		return out
+	}
+	for from := 0; from < len(s.listings); {
+		to := from
+		found, best, first, tied := 0, int64(-1), 0, false
+		for to < len(s.listings) && s.listings[to].Merchant == s.listings[from].Merchant {
+			l := s.listings[to]
+			to++
+			i := slices.Index(portals, l.Portal)
+			if i < 0 {
+				continue
+			}
+			found++
+			switch {
+			case l.Value > best:
+				best, first, tied = l.Value, i, false
+			case l.Value == best:
+				tied = true
+			}
+		}
+		from = to
+		if found < len(portals) {
+			continue
+		}
+		out.Common++
+		if tied {
+			out.Ties++
+		} else {
+			out.Wins[first]++
+		}
+	}
+	return out
 }
 
 // byMerchant returns the listings without doubles in order of shop, then portal,
@@ -169,9 +248,8 @@ func byMerchant(listings []Listing) []Listing {
 }
 
 // compareRates counts what each portal lists and compares its values, weighted by
-// how many portals list the shop.
+// how many portals list the shop. The listings are in order of shop.
 func compareRates(portals int, listings []Listing, out []Score) ([]Criterion, error) {
-	listings = byMerchant(listings)
 	parts, wholes := make([]float64, portals), make([]float64, portals)
 	for from := 0; from < len(listings); {
 		to := from
@@ -252,8 +330,8 @@ func (p *Portal) frequencyScore() Criterion {
 
 // termScore is how soon a new shopper holds the first payout: validation, the wait
 // for the smallest usable minimum, and the payout run.
-func (p *Portal) termScore(in Comparison) Criterion {
-	c := Criterion{Name: "terms"}
+func (p *Portal) termScore(in Comparison) (c Criterion, days int) {
+	c.Name = "terms"
 	if p.ValidationDays == nil {
 		c.Missing = append(c.Missing, "validation_days")
 	}
@@ -281,17 +359,17 @@ func (p *Portal) termScore(in Comparison) Criterion {
 	}
 	switch {
 	case p.Payout != nil && p.Payout.Methods != nil && !usable:
-		return c.as(0) // known, and never paid out to such a shopper
+		return c.as(0), 0 // known, and never paid out to such a shopper
 	case !stated:
 		c.Missing = append(c.Missing, "minimum")
 	}
 	if c.Missing != nil {
-		return c.as(missingScore)
+		return c.as(missingScore), 0
 	}
 	yearly := defaultMonthlyRewards.mul(whole(3)) // what may come through one portal
 	wait := smallest.mul(whole(365)).div(yearly).ceil()
-	days := float64(wait.add(whole(int64(*p.ValidationDays) + payoutDays(p.Payout.Frequency))).int())
-	return c.as(100 * 30 / max(30, days))
+	days = int(wait.add(whole(int64(*p.ValidationDays) + payoutDays(p.Payout.Frequency))).int())
+	return c.as(100 * 30 / max(30, float64(days))), days
 }
 
 func (c Criterion) as(score float64) Criterion {

@@ -81,6 +81,75 @@ func TestScoreWeights(t *testing.T) {
 	}
 }
 
+func TestDuel(t *testing.T) {
+	portals := []cashback.Portal{{ID: "a", Currency: "EUR"}, {ID: "b", Currency: "EUR"}, {ID: "c", Currency: "EUR"}}
+	s, err := Compare(Comparison{Portals: portals, Currency: "EUR", Listings: []Listing{
+		{1, 0, 400}, {1, 1, 500}, {1, 2, 600},
+		{2, 1, 0}, {2, 0, 300},
+		{3, 0, 100}, {3, 1, 100}, {3, 2, 900},
+		{4, 0, 0}, {4, 1, 0},
+		{5, 2, 100},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		portals []int
+		want    Duel
+	}{
+		{[]int{0, 1}, Duel{Common: 4, Ties: 2, Wins: []int{1, 1}}},
+		{[]int{1, 0}, Duel{Common: 4, Ties: 2, Wins: []int{1, 1}}},
+		{[]int{0, 1, 2}, Duel{Common: 2, Wins: []int{0, 0, 2}}},
+		{[]int{2}, Duel{Common: 3, Wins: []int{3}}},
+		{nil, Duel{Wins: []int{}}},
+	} {
+		if diff := cmp.Diff(c.want, s.Duel(c.portals...)); diff != "" {
+			t.Errorf("%v: %s", c.portals, diff)
+		}
+	}
+}
+
+// However portals are weighed, the total lies between the criteria, and a criterion
+// that alone counts is the total.
+func TestPropertyWeigh(t *testing.T) {
+	trials(t, 100, 10_000, func(t *testing.T, r *rand.Rand) {
+		m := maker{Rand: r}
+		in := Comparison{Currency: "EUR", Portals: []cashback.Portal{{ID: "a", Currency: "EUR"}, {ID: "b", Currency: "EUR"}}}
+		for range m.IntN(40) {
+			in.Listings = append(in.Listings, Listing{cashback.MerchantID(m.IntN(9)), m.IntN(2), m.Int64N(5) * 100})
+		}
+		s, err := Compare(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := [5]cashback.Decimal{}
+		for i := range w {
+			w[i] = dec(m.Int64N(11))
+		}
+		w[m.IntN(5)] = dec(1 + m.Int64N(10))
+		got, err := s.Weigh(Weights{w[0], w[1], w[2], w[3], w[4]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		alone, err := s.Weigh(Weights{Rates: dec(7)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range got {
+			least, most := 100.0, 0.0
+			for _, c := range p.Criteria {
+				least, most = min(least, c.Score), max(most, c.Score)
+			}
+			if p.Total < least-1e-9 || p.Total > most+1e-9 {
+				t.Errorf("%v outside of %v to %v", p.Total, least, most)
+			}
+			if !alike(alone[i].Total, p.Criteria[1].Score) {
+				t.Errorf("rates alone: %v, want %v", alone[i].Total, p.Criteria[1].Score)
+			}
+		}
+	})
+}
+
 // Neither the order of listings nor doubles change a score, and a fact that becomes
 // known never makes it miss another.
 func TestPropertyScoreOrder(t *testing.T) {
