@@ -66,7 +66,7 @@ func op[Q, V any](s *Server, path, id, summary string, decide func(*visit, Q) (V
 
 // operations is the API, in the order of DESIGN.md's table.
 func (s *Server) operations() []operation {
-	return []operation{
+	return append([]operation{
 		op(s, "search", "search", "Shops by name, and by what their portals offer", s.apiSearch),
 		op(s, "resolve", "resolve", "The shop of a product's address", s.apiResolve),
 		op(s, "merchants/{id}", "merchant", "A shop with its offers", s.apiMerchant),
@@ -77,7 +77,7 @@ func (s *Server) operations() []operation {
 		op(s, "portals/{id}", "portal", "A portal with its facts", s.apiPortal),
 		op(s, "offers", "offers", "Offers by what they and their portals are", s.apiOffers),
 		op(s, "changes", "changes", "What has changed after a number", s.apiChanges),
-	}
+	}, s.joinOperations()...)
 }
 
 // scribe is huma's view of a router: it only takes notes.

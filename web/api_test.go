@@ -105,6 +105,7 @@ func TestAnswersFitDescription(t *testing.T) {
 		"portals":   {"id": "sitot"},
 	}
 	values := map[string]string{
+		"w_merchants": "5", "w_rates": "10", "w_methods": "0", "w_frequency": "5", "w_terms": "5",
 		"amount": "120", "currency": "EUR", "customer": "new", "channel": "online", "category": "culture", "country": "FR",
 		"since": "2026-01-01", "after": "", "limit": "3", "q": "fnac", "url": "https://www.fnac.com/a/1", "portal": "sitot", "in": "FR", "kind": "percent", "method": "paypal",
 		"frequency": "monthly", "minimum": "15 EUR", "donation": "1", "portal_country": "FR", "language": "fr", "no_up_to": "1",

@@ -97,6 +97,10 @@ func everyPage(t *testing.T, s *Server) map[string]string {
 		"portals": "/portals",
 		"portal":  "/portals/sitot",
 		"silent":  "/portals/muet",
+		"join":    "/join?w_rates=9&w_terms=2",
+		"none":    "/join?method=crypto",
+		"compare": "/compare?portal=sitot&portal=muet&portal=grandtaux",
+		"choose":  "/compare",
 		"how":     "/how",
 		"missing": "/nothing",
 	}

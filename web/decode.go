@@ -109,6 +109,9 @@ func (f field) set(vs []string) error {
 			}
 			list = append(list, x)
 		}
+		if list == nil && f.tag.Get("required") == "true" {
+			return badInput{f.name, "error.value_missing", nil}
+		}
 		f.value.Set(reflect.ValueOf(list))
 		return nil
 	}

@@ -161,6 +161,7 @@ func (s *Server) routes() []Route {
 		{get, "/api/v1/openapi.json", Anybody, ByChange, maxBody, rateAPI, s.openapi},
 	}
 	table = append(table, s.accountRoutes()...)
+	table = append(table, s.joinRoutes()...)
 	for _, o := range s.operations() {
 		table = append(table, o.route)
 	}

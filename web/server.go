@@ -105,6 +105,8 @@ type Server struct {
 	table    []Route
 	router   chi.Router
 	handler  http.Handler
+	// standings are how portals compare, kept by Follow.
+	standings standings
 	// description is openapi.json.
 	description []byte
 	instance    string

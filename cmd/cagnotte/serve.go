@@ -228,6 +228,7 @@ func (h *house) serve(w *world, s *site, listener net.Listener, services ...serv
 		return nil
 	})
 	g.Go(func() error { return s.index.Run(ctx) })
+	g.Go(func() error { return s.web.Follow(ctx) })
 	for _, run := range services {
 		g.Go(func() error { return run(ctx) })
 	}

@@ -13,7 +13,7 @@ function enhance(form) {
 
   form.addEventListener("input", (e) => {
     clearTimeout(timer);
-    timer = setTimeout(update, e.target.type === "text" ? wait : 0);
+    timer = setTimeout(update, ["text", "range"].includes(e.target.type) ? wait : 0);
   });
   form.addEventListener("submit", (e) => { e.preventDefault(); update(); });
 
