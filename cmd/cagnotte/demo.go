@@ -89,7 +89,10 @@ func (c demoCmd) Run(w *world) (err error) {
 	if err != nil {
 		return err
 	}
-	password, err := h.demoPerson(ctx)
+	person, password, err := h.demoPerson(ctx)
+	if err == nil {
+		err = h.giveYear(ctx, c.Seed, person)
+	}
 	if err != nil {
 		return err
 	}

@@ -42,28 +42,28 @@ const demoAddress = "camille@demo.example"
 
 // demoPerson makes the demo's shopper, or gives them a new password: it is printed at
 // each start and kept nowhere.
-func (h *house) demoPerson(ctx context.Context) (password string, err error) {
+func (h *house) demoPerson(ctx context.Context) (id account.UserID, password string, err error) {
 	word, err := account.NewName(rand.Reader, 6)
 	if err != nil {
-		return "", err
+		return 0, "", err
 	}
 	password = "demo-" + word[:6] + "-" + word[6:]
 	passwords, err := account.NewPasswords(rand.Reader, account.Recommended)
 	if err != nil {
-		return "", err
+		return 0, "", err
 	}
 	hash, err := passwords.Hash(ctx, password)
 	if err != nil {
-		return "", err
+		return 0, "", err
 	}
 	a, now := h.store.Accounts(), h.now().UTC()
 	u, err := a.UserByAddress(ctx, demoAddress)
 	if err == nil {
-		return password, a.SetPassword(ctx, u.ID, hash, "", now)
+		return u.ID, password, a.SetPassword(ctx, u.ID, hash, "", now)
 	}
 	if cashback.KindOf(err) != cashback.NotFound {
-		return "", err
+		return 0, "", err
 	}
-	_, err = a.CreateUser(ctx, account.User{Email: demoAddress, Role: account.Shopper, Password: hash, Created: now, Changed: now}, nil, "", now)
-	return password, err
+	u, err = a.CreateUser(ctx, account.User{Email: demoAddress, Role: account.Shopper, Password: hash, Created: now, Changed: now}, nil, "", now)
+	return u.ID, password, err
 }

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/govalues/decimal"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/earnings"
+)
+
+// The demo's year has everything that the pages show, whatever the seed.
+func TestYearHasEveryState(t *testing.T) {
+	now := time.Date(2026, 11, 24, 22, 0, 0, 0, time.UTC)
+	var shelf []shelved
+	for i := range 400 {
+		component := cashback.Component{Kind: cashback.Percent, Value: decimal.MustNew(int64(20+i%60), 1)}
+		if i%10 == 3 {
+			component = cashback.Component{Kind: cashback.PointsPerUnit, Value: decimal.MustNew(4, 0), PointsCurrency: "pts"}
+		}
+		shop := cashback.Merchant{ID: cashback.MerchantID(i/8 + 1), Name: fmt.Sprint("Shop ", i/8), Slug: fmt.Sprint("shop-", i/8)}
+		shelf = append(shelf, shelved{
+			cashback.Portal{ID: fmt.Sprint("portal-", i%8), Name: "P", Currency: "EUR", Countries: []cashback.Country{"FR"}}, shop,
+			cashback.Offer{Entry: cashback.Entry{Key: fmt.Sprint(i)}, Kind: component.Kind, Tiers: []cashback.Tier{{Components: []cashback.Component{component}}}},
+		})
+	}
+	for seed := range uint64(20) {
+		a, err := yearOf(seed, now, shelf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := earnings.Replay(a.Events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := l.Check(); len(v) > 0 {
+			t.Fatal(v)
+		}
+		states, claims, payouts := map[earnings.State]int{}, 0, map[string]bool{}
+		for _, p := range l.Purchases() {
+			states[p.State]++
+			if p.Claim != "" {
+				claims++
+			}
+			if p.Payout != "" && p.State == earnings.StatePaid {
+				payouts[p.Payout] = true
+			}
+		}
+		for _, s := range earnings.States {
+			if states[s] == 0 {
+				t.Errorf("seed %d: nothing is %s: %v", seed, s, states)
+			}
+		}
+		if claims == 0 || len(payouts) != 2 {
+			t.Errorf("seed %d: %d claims, payouts %v", seed, claims, payouts)
+		}
+		if e := a.Events[len(a.Events)-1]; e.At.After(now) {
+			t.Errorf("seed %d: event %d is in the future", seed, e.Seq)
+		}
+		again, _ := yearOf(seed, now, shelf)
+		if d := cmp.Diff(a.Events, again.Events); d != "" {
+			t.Errorf("seed %d: two years: %s", seed, d)
+		}
+	}
+}
