@@ -98,6 +98,9 @@ func (s *Server) shopPage(v *visit) (*reply, error) {
 			p.Categories = append(p.Categories, q.Category)
 		}
 	}
+	if p.History, err = s.historyOf(v.ctx, v, m); err != nil {
+		return nil, err
+	}
 	c := s.chrome(v, "shops")
 	if m.Country != "" {
 		c.Country = m.Country // the visitor is in this shop's country now

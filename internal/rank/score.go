@@ -424,3 +424,24 @@ func NewShopper(portal Portal, offer Offer, now cashback.Date, country cashback.
 	}
 	return a.Ranked[0].Value, nil
 }
+
+// SurelyPays is what a portal's rate surely pays for a basket of 100 in the given
+// currency, in minor units: RANKING.md's steps headline and conditions, before VAT,
+// caps and payout, whoever the customer is. It tells how rates moved over time, for
+// which how a portal settles plays no part. False where the offer can't be valued
+// on that day.
+func SurelyPays(portal Portal, offer Offer, on cashback.Date, country cashback.Country, currency cashback.Currency, rates Rates) (int64, bool, error) {
+	portal.Payout = nil // not known: a method that everybody takes
+	c := Case{
+		Now:      on,
+		Purchase: Purchase{Amount: decimal.Hundred, Currency: currency, Country: country, VATRate: cashback.Some(decimal.Zero)},
+		Portals:  []Portal{portal},
+		Offers:   []Offer{offer},
+	}
+	rates.Fill(&c)
+	a, err := Rank(c)
+	if err != nil || len(a.Ranked) == 0 {
+		return 0, false, err
+	}
+	return a.Ranked[0].Steps[0].Amount + a.Ranked[0].Steps[1].Amount, true, nil
+}

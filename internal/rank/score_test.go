@@ -202,3 +202,25 @@ func TestNewShopper(t *testing.T) {
 		t.Errorf("quarantined: %d, %v", v, err)
 	}
 }
+
+func TestSurelyPays(t *testing.T) {
+	portal := Portal{ID: "p", Currency: "EUR", VATBasis: cashback.VATNet, PointValues: map[string]cashback.Decimal{"points": decimal.MustParse("0.01")}, Payout: &cashback.Payout{Methods: []cashback.PayoutMethod{}}}
+	for _, c := range []struct {
+		name  string
+		tiers []Tier
+		want  int64
+		ok    bool
+	}{
+		{"a rate", []Tier{{Components: rate("4")}}, 400, true},
+		{"capped, which is no matter of the rate", []Tier{{Components: rate("4"), Cap: cashback.Some(dec(1))}}, 400, true},
+		{"the worse customer", []Tier{{Audience: cashback.New, Components: rate("9")}, {Audience: cashback.Existing, Components: rate("3")}}, 300, true},
+		{"up to", []Tier{{UpTo: true, Components: rate("10")}}, 250, true},
+		{"pounds", []Tier{{Components: []cashback.Component{{Kind: cashback.Fixed, Value: dec(2), Currency: "GBP"}}}}, 0, true},
+		{"miles without a value", []Tier{{Components: []cashback.Component{{Kind: cashback.PointsFixed, Value: dec(200), PointsCurrency: "miles"}}}}, 0, false},
+	} {
+		got, ok, err := SurelyPays(portal, Offer{Portal: "p", VerifiedOn: today, Tiers: c.tiers}, today, "FR", "EUR", ShippedRates())
+		if err != nil || ok != c.ok || got != c.want && c.name != "pounds" || c.name == "pounds" && got < 200 {
+			t.Errorf("%s: %d, %v, %v, want %d, %v", c.name, got, ok, err, c.want, c.ok)
+		}
+	}
+}
