@@ -11,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/language"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/reward"
@@ -20,6 +23,8 @@ import (
 const (
 	maxStarts    = 5_000    // first requests: seeds multiply
 	maxBodyLimit = 16 << 20 // what a definition may ask for
+	// leastEvery is the shortest interval of a schedule.
+	leastEvery = 10 * time.Minute
 	// DefaultMaxBody is the most that a page may have where a definition says
 	// nothing.
 	DefaultMaxBody = 8 << 20
@@ -168,6 +173,7 @@ var (
 	headerForm  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,60}$`)
 	windowForm  = regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$`)
 	holeForm    = regexp.MustCompile(`\{([^{}]*)\}`)
+	groupForm   = regexp.MustCompile(`\$(?:\$|(\w+)|\{(\w+)\})`)
 	sizeForm    = regexp.MustCompile(`^(\d{1,4}) ?(KiB|MiB)$`)
 )
 
@@ -191,17 +197,17 @@ func (c *compiler) definition(s *definitionShape) {
 		if country == "UK" {
 			country = "GB"
 		}
-		if !countryForm.MatchString(country) {
+		if r, err := language.ParseRegion(country); !countryForm.MatchString(country) || err != nil || !r.IsCountry() {
 			c.fault(fmt.Sprintf("countries[%d]", i), "%q is not a country: use two capitals such as FR or GB", short(country))
 		}
 		def.portal.Countries = append(def.portal.Countries, cashback.Country(country))
 	}
 	for i, l := range s.Languages {
-		if !localeForm.MatchString(l) {
+		if !isLocale(l) {
 			c.fault(fmt.Sprintf("languages[%d]", i), "%q is not a language: use a code such as fr", short(l))
 		}
 	}
-	if !localeForm.MatchString(s.Locale) {
+	if !isLocale(s.Locale) {
 		c.fault("locale", "%q is not a locale: use a language and region such as fr-FR", short(s.Locale))
 	}
 	var err error
@@ -239,6 +245,12 @@ func (c *compiler) definition(s *definitionShape) {
 	def.portal.Facts = c.facts(s.Facts)
 }
 
+// isLocale says whether a language exists, with its region if it has one.
+func isLocale(s string) bool {
+	_, err := language.Parse(s)
+	return localeForm.MatchString(s) && err == nil
+}
+
 // address checks an absolute http address.
 func (c *compiler) address(path, s string) {
 	u, err := url.Parse(holeForm.ReplaceAllString(s, "x"))
@@ -256,7 +268,11 @@ func (c *compiler) duration(path, s string, most time.Duration) time.Duration {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 || d > most {
-		c.fault(path, "%q is not a time span up to %s: use one such as 90m or 3s", short(s), most)
+		upTo := most.String()
+		if days := most / (24 * time.Hour); days > 0 {
+			upTo = fmt.Sprintf("%d days", days)
+		}
+		c.fault(path, "%q is not a time span up to %s: use one such as 90m or 3s", short(s), upTo)
 		return 0
 	}
 	return d
@@ -267,6 +283,9 @@ func (c *compiler) schedule(s *scheduleShape) {
 		return
 	}
 	c.def.plan = Plan{Every: c.duration("schedule.every", s.Every, 31*24*time.Hour), Cron: s.Cron, Window: s.Window, Zone: s.Zone}
+	if every := c.def.plan.Every; every > 0 && every < leastEvery {
+		c.fault("schedule.every", "%s: at least 10m", s.Every)
+	}
 	if (s.Every == "") == (s.Cron == "") {
 		c.fault("schedule", "a schedule has either every or cron")
 	}
@@ -405,7 +424,7 @@ func (c *compiler) page(at string, index int, s *pageShape, d *definitionShape) 
 		c.fault(at+".name", "%q is not a name: use letters, digits and hyphens", short(s.Name))
 	}
 	if s.Locale != "" {
-		if r.reward.Locale = s.Locale; !localeForm.MatchString(s.Locale) {
+		if r.reward.Locale = s.Locale; !isLocale(s.Locale) {
 			c.fault(at+".locale", "%q is not a locale: use a language and region such as fr-FR", short(s.Locale))
 		}
 	}
@@ -846,6 +865,12 @@ func (c *compiler) field(at string, s *fieldShape, inJSON bool, most int) *field
 	}
 	w.none = slices.DeleteFunc(w.none, func(r *regexp.Regexp) bool { return r == nil })
 	if s.Value != nil {
+		if u := s.Unit; u != nil && len(u.Pick) == 1 && len(u.Path) == 0 && unitWord(u.Pick[0]) {
+			// "%" or EUR is the unit itself: no element or member is named so.
+			words := *u
+			words.Pick = pickList{"text(" + u.Pick[0] + ")"}
+			s.Unit = &words
+		}
 		w.number = &number{
 			value: c.field(at+".value", s.Value, inJSON, maxName), unit: c.field(at+".unit", s.Unit, inJSON, maxName), min: c.field(at+".min", s.Min, inJSON, maxName),
 		}
@@ -872,11 +897,19 @@ func (c *compiler) field(at string, s *fieldShape, inJSON bool, most int) *field
 	switch {
 	case sources > 1:
 		c.fault(at, "a field has one of pick, join and value")
-	case sources == 0 && w.template == nil && s.Expr == "":
+	case sources == 0 && w.template == nil && s.Expr == "" && len(s.Pick)+len(s.Path) == 0:
 		c.fault(at, "the field says nothing of where its text lies: pick, join, template, expr or value")
 	}
 	f.ways = []*way{w}
 	return f
+}
+
+// unitWord says whether a text is a unit that can't be meant as a pick.
+func unitWord(s string) bool {
+	if _, err := cashback.ParseCurrency(s); err == nil && countryForm.MatchString(s[:2]) {
+		return true
+	}
+	return strings.ContainsAny(s, "%％€£¥₹₺₩") && utf8.RuneCountInString(s) == 1
 }
 
 // elementAt is the path of a list's element, or of the lone text in its place.
@@ -931,6 +964,12 @@ func (c *compiler) transforms(at string, s *fieldShape) (t transforms) {
 	}
 	for i, r := range s.Replace {
 		if find := c.regexp(fmt.Sprintf("%s.replace[%d].find", at, i), r.Find); find != nil {
+			for _, m := range groupForm.FindAllStringSubmatch(r.With, -1) {
+				name := m[1] + m[2]
+				if n, err := strconv.Atoi(name); (err != nil || n > find.NumSubexp()) && find.SubexpIndex(name) < 0 && m[0] != "$$" {
+					c.fault(fmt.Sprintf("%s.replace[%d].with", at, i), "%s names no group of the expression; the first is $1, and ${1} before letters and digits", short(m[0]))
+				}
+			}
 			t.replace = append(t.replace, replacement{find: find, with: r.With})
 		}
 	}
@@ -949,12 +988,25 @@ func (c *compiler) picks(at string, list pickList, inJSON bool) (out []*pick) {
 			if _, _, _, isCall := call(s); inJSON && !isCall {
 				what = "path"
 			}
-			c.fault(elementAt(c, at, i), "%q is not a %s: %s", short(s), what, reason(err))
+			c.fault(elementAt(c, at, i), "%q is not a %s: %s%s", short(s), what, reason(err), pickHint(s, inJSON))
 			continue
 		}
 		out = append(out, p)
 	}
 	return out
+}
+
+// pickHint is for what is written in another language than is read here.
+func pickHint(s string, inJSON bool) string {
+	switch {
+	case strings.HasPrefix(s, "//"):
+		return "; that is XPath, here are CSS selectors: div.shop, [data-id]"
+	case inJSON && (strings.HasPrefix(s, ".") || strings.HasPrefix(s, "#")):
+		return "; in a rule with json picks are paths, and css(" + short(s) + ") is a selector"
+	case !inJSON && strings.Contains(s, "[]"):
+		return "; that is a path, and the rule has no json"
+	}
+	return ""
 }
 
 func firstLine(err error) string {
@@ -992,7 +1044,7 @@ func (c *compiler) selector(at, s string) *selector {
 	}
 	sel, err := parseSelector(s)
 	if err != nil {
-		c.fault(at, "%q is not a selector: %s", short(s), reason(err))
+		c.fault(at, "%q is not a selector: %s%s", short(s), reason(err), pickHint(s, false))
 		return nil
 	}
 	return sel

@@ -72,6 +72,70 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestMistakes makes plausible mistakes in a good definition, each told at its place
+// and with what would be right where that is plain.
+func TestMistakes(t *testing.T) {
+	const good = head + `pages:
+  - kind: list
+    urls: ["https://www.exemple.test/l?p={page}"]
+    paging: {param: page, from: 1}
+    expect: {selector: "#list .shop", min: 3}
+    items: {select: ".shop"}
+    fields:
+      name: [".title", "img@alt"]
+      reward: {pick: [".rate"], none: ["^Pas de"]}
+      link: "a@href"
+`
+	if _, err := Load("x.yaml", []byte(good)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ from, to, says string }{
+		{"currency: EUR", "currency: EURO", `x.yaml:6:11: currency: "EURO" is not a currency: use a three-letter code`},
+		{"locale: fr-FR", "locale: fr_FR", `x.yaml:5:9: locale: "fr_FR" is not a locale: use a language and region such as fr-FR`},
+		{"locale: fr-FR", "locale: xx-XX", `"xx-XX" is not a locale`},
+		{"countries: [FR]", "countries: [XX]", `x.yaml:4:13: countries[0]: "XX" is not a country`},
+		{"countries: [FR]", "countries: FR", `x.yaml:4:12: countries: a list is expected here: put it in brackets, [FR]`},
+		{"hosts: [www.exemple.test]\n", "", "x.yaml:1:1: hosts is missing"},
+		{"hosts: [www", `hosts: ["https://www`, "x.yaml:"},
+		{"hosts: [www.exemple.test]", "hosts: [exemple.test]", "x.yaml:10:12: pages[0].urls[0]: www.exemple.test is not among the hosts [exemple.test]"},
+		{"kind: list", "kind: lists", `x.yaml:9:11: pages[0].kind: "lists" is not a kind of page: use list, merchant`},
+		{"?p={page}", "?p=1", "x.yaml:11:21: pages[0].paging.param: no address has a {page}"},
+		{"?p={page}", "?p={pgae}", "nothing gives a value to {pgae}"},
+		{"    paging: {param: page, from: 1}\n", "", "{page} needs a paging with param: page"},
+		{`".shop"}`, `"//div[@class='shop']"}`, "that is XPath, here are CSS selectors"},
+		{`".shop"}`, `[data-shop]}`, `a value that begins with a bracket stands in quotes, "[data-x]"`},
+		{`items: {select: ".shop"}`, `json: {items: shops}`, "in a rule with json picks are paths, and css(.title) is a selector"},
+		{`[".title", "img@alt"]`, `"rates[].value"`, "that is a path, and the rule has no json"},
+		{`[".title", "img@alt"]`, `closset(section) h2`, "closset(…) is not a function: there are before, canonical, closest"},
+		{`"a@href"`, "@href", `x.yaml:17:13: not YAML: '@' is a reserved character; a value that begins with @, %, & or * stands in quotes`},
+		{`"a@href"`, "#main a@href", `a value that begins with "#" is a comment unless it stands in quotes`},
+		{`"#list .shop"`, "#list .shop", `on line 12 a "#" begins a comment`},
+		{`"^Pas de"`, `"^Pas (de"`, "x.yaml:16:40: pages[0].fields.reward.none[0]: \"^Pas (de\" is not a regular expression: missing closing )"},
+		{`"^Pas de"`, `"\d"`, "in double quotes a backslash is written twice, in single quotes once"},
+		{`none: [`, `nones: [`, `"nones" is not a field of field; is none meant?`},
+		{"    fields:\n", "fields:\n", `x.yaml:14:1: fields: "fields" is not a field of a definition; it is one of page, list: is the line indented as it should be?`},
+		{"    items:", "\titems:", "YAML indents by spaces, not tabs"},
+		{`{pick: [".rate"], none: ["^Pas de"]}`, `{pick: [".rate"], replace: [{find: "([0-9]+)", with: "$1p"}]}`, "$1p names no group of the expression; the first is $1, and ${1} before letters"},
+		{"      link", "schedule: {every: 30s}\n#", "schedule.every: 30s: at least 10m"},
+	} {
+		_, err := Load("x.yaml", []byte(strings.Replace(good, c.from, c.to, 1)))
+		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "^") {
+			t.Errorf("%s: says %v\nwanted %s", c.to, err, c.says)
+		}
+	}
+	// A unit that can't be meant as a pick is the unit itself.
+	for unit, want := range map[string]string{`"%"`: "6.5 %", "EUR": "6.5 EUR", `"€"`: "6.5 EUR"} {
+		d, err := Load("x.yaml", []byte(strings.Replace(good, `{pick: [".rate"], none: ["^Pas de"]}`, `{value: "i@data-rate", unit: `+unit+`}`, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := d.Read(Page{URL: origin + "/l?p=2", Body: []byte(`<div id=list><div class=shop><b class=title>A</b><i data-rate="6.50"></i></div></div>`)})
+		if len(r.Items) != 1 || said(r.Items[0].Reward) != want {
+			t.Errorf("%s: %+v %s", unit, r.Items, r.Reason)
+		}
+	}
+}
+
 // TestAliases: fields can be shared between lists, and nothing grows without
 // bound.
 func TestAliases(t *testing.T) {

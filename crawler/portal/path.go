@@ -94,8 +94,8 @@ func parsePath(s string) (*path, error) {
 				return nil, &pathError{"a path doesn't end with a dot"}
 			}
 			var name string
-			if rest[0] == '"' {
-				end := strings.IndexByte(rest[1:], '"')
+			if rest[0] == '"' || rest[0] == '\'' {
+				end := strings.IndexByte(rest[1:], rest[0])
 				if end < 0 {
 					return nil, &pathError{"a quotation mark is missing"}
 				}
@@ -195,6 +195,12 @@ func walkSteps(d *jsonDoc, steps []pathStep, key string, v *value, yield func(st
 			return true
 		}
 		head, glob := strings.CutSuffix(step.key, "*")
+		if d != nil && d.xml {
+			if v.kind == jsonString && step.key == "#text" {
+				return walkSteps(d, rest, step.key, v, yield) // an element without attributes
+			}
+			step.key, head = unprefixed(step.key), unprefixed(head)
+		}
 		if !glob && (d == nil || !d.xml) {
 			if e := v.get(step.key); e != nil {
 				return walkSteps(d, rest, step.key, e, yield)
@@ -237,6 +243,16 @@ func walkSteps(d *jsonDoc, steps []pathStep, key string, v *value, yield func(st
 		}
 	}
 	return true
+}
+
+// unprefixed is an XML name without the prefix of its name space, which the tree
+// doesn't keep.
+func unprefixed(key string) string {
+	at := ""
+	if strings.HasPrefix(key, "@") {
+		at, key = "@", key[1:]
+	}
+	return at + key[strings.IndexByte(key, ':')+1:]
 }
 
 func holds(d *jsonDoc, step pathStep, v *value) bool {

@@ -296,7 +296,10 @@ func (p *pick) walk(s *scope, yield func(found) bool) {
 		}
 		p.path.walk(doc, from, func(_ string, v *value) bool {
 			e.meter.spend(1)
-			text, _ := v.scalar()
+			text, ok := v.scalar()
+			if !ok && doc != nil && doc.xml {
+				text, _ = v.get("#text").scalar() // an element with attributes
+			}
 			return yield(found{text: text, val: v})
 		})
 	case pickLD:

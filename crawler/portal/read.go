@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -667,6 +668,9 @@ func (e *reader) item(s *scope, l *list) (it Item, ok bool) {
 		e.issue("dropped", "an entry without a name")
 		return it, false
 	}
+	if entityForm.MatchString(it.Name) {
+		e.issue("entities", short(it.Name)+": decode: [html] reads what stands for letters")
+	}
 	if confusable(it.Name) {
 		e.issue("confusable", short(it.Name))
 	}
@@ -708,6 +712,8 @@ func (e *reader) item(s *scope, l *list) (it Item, ok bool) {
 	it.hash()
 	return it, true
 }
+
+var entityForm = regexp.MustCompile(`&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});`)
 
 // address fills an entry's link and key.
 func (e *reader) address(s *scope, l *list, it *Item) {

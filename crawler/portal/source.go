@@ -556,23 +556,23 @@ func (e *reader) assigned(src *source) (doc *jsonDoc, err error) {
 	const mostTries = 50
 	tries := 0
 	err = &pathError{"no script has a value after " + src.variable}
-	e.scripts(func(n *html.Node, text string) bool {
-		if src.script != nil && !src.script.is(n, nil, &e.meter) {
-			return true
-		}
+	in := func(text string) bool {
 		for at := 0; tries < mostTries; tries++ {
 			i := strings.Index(text[at:], src.variable)
 			if i < 0 {
 				return true
 			}
 			at += i + len(src.variable)
+			// window["x"] = … ends the name with a quote and a bracket.
 			rest := strings.TrimLeft(text[at:], " \t\r\n\"']")
-			if rest != "" && (rest[0] == '=' || rest[0] == ':' || rest[0] == '(' || rest[0] == ',') && !strings.HasPrefix(rest, "==") {
+			if strings.IndexByte("(=:,", src.variable[len(src.variable)-1]) >= 0 {
+				rest = strings.TrimLeft(text[at:], " \t\r\n")
+			} else if rest != "" && (rest[0] == '=' || rest[0] == ':' || rest[0] == '(' || rest[0] == ',') && !strings.HasPrefix(rest, "==") {
 				rest = strings.TrimLeft(rest[1:], " \t\r\n")
 				if arrow := strings.Index(rest, ")=>"); arrow < 0 || strings.ContainsAny(rest[:arrow], "{[\"'") {
 					rest = strings.TrimLeft(rest, "( \t\r\n")
 				}
-			} else if !strings.HasSuffix(src.variable, "(") && !strings.HasSuffix(src.variable, "=") && !strings.HasSuffix(src.variable, ":") {
+			} else {
 				continue
 			}
 			if rest == "" || strings.IndexByte("{[\"'`JONfna", rest[0]) < 0 {
@@ -595,7 +595,21 @@ func (e *reader) assigned(src *source) (doc *jsonDoc, err error) {
 			return false
 		}
 		return false
-	})
+	}
+	switch root := e.html(); {
+	case src.script == nil:
+		e.scripts(func(_ *html.Node, text string) bool { return in(text) })
+	case root != nil:
+		src.script.all(root, &e.meter, func(n *html.Node) bool {
+			text := ""
+			if src.attr != "" {
+				text, _ = attribute(n, src.attr)
+			} else {
+				text = scriptText(n)
+			}
+			return in(text)
+		})
+	}
 	return doc, err
 }
 

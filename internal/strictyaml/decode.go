@@ -42,6 +42,7 @@ type Decoder struct {
 	lines   []string
 	places  map[string]*token.Token
 	anchors map[string]ast.Node
+	root    reflect.Type
 	nodes   int
 	faults  []error
 }
@@ -75,17 +76,12 @@ func (d *Decoder) Fault(path, format string, args ...any) {
 
 // placeOf is the place of a path, or of the nearest one above it.
 func (d *Decoder) placeOf(path string) *token.Token {
-	for path != "" {
-		if t := d.places[path]; t != nil {
+	for {
+		if t := d.places[path]; t != nil || path == "" {
 			return t
 		}
-		cut := strings.LastIndexAny(path, ".[")
-		if cut < 0 {
-			break
-		}
-		path = path[:cut]
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
-	return nil
 }
 
 func (d *Decoder) faultAt(t *token.Token, path, format string, args ...any) {
@@ -144,7 +140,7 @@ func (d *Decoder) Parse(b []byte, into any) error {
 	if len(b) > maxFile {
 		return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file}, "the %s has %d bytes: at most %d", d.what, len(b), maxFile)
 	}
-	text := strings.ToValidUTF8(string(b), "\uFFFD")
+	text := strings.TrimPrefix(strings.ToValidUTF8(string(b), "\uFFFD"), "\uFEFF")
 	d.lines = strings.Split(text, "\n")
 	if line, column, deep := tooDeep(d.lines); deep {
 		return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file, Line: line, Column: column}, "the %s is nested deeper than %d", d.what, maxDepth)
@@ -163,6 +159,7 @@ func (d *Decoder) Parse(b []byte, into any) error {
 		return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file}, "the file holds %d %ss: exactly one is expected", len(docs), d.what)
 	}
 	d.places, d.anchors = make(map[string]*token.Token), make(map[string]ast.Node)
+	d.root = reflect.TypeOf(into).Elem()
 	d.Decode("", docs[0].Body, reflect.ValueOf(into).Elem(), 0)
 	return nil
 }
@@ -207,27 +204,100 @@ func tooDeep(lines []string) (line, column int, deep bool) {
 // foreign turns the parser's error into ours.
 func (d *Decoder) foreign(err error) error {
 	var ye yaml.Error
-	if errors.As(err, &ye) {
-		message := ye.GetMessage() + quoting(ye.GetMessage())
-		if t := ye.GetToken(); t != nil && t.Position != nil {
-			p := t.Position
-			return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file, Line: p.Line, Column: p.Column}, "not YAML: %s%s", message, d.caret(p.Line, p.Column))
-		}
+	if !errors.As(err, &ye) {
+		return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file}, "not YAML: %v", err)
+	}
+	message := plainLine(strings.ReplaceAll(ye.GetMessage(), "'\t'", "of a tab"))
+	t := ye.GetToken()
+	if t == nil || t.Position == nil {
 		return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file}, "not YAML: %s", message)
 	}
-	return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file}, "not YAML: %v", err)
+	p := t.Position
+	message += d.cause(ye.GetMessage(), p.Line)
+	return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file, Line: p.Line, Column: p.Column}, "not YAML: %s%s", message, d.caret(p.Line, p.Column))
 }
 
-// quoting is a hint for the mistakes that selectors and regular expressions
-// invite in YAML.
-func quoting(message string) string {
+// cause is a hint for the mistakes that people make in YAML, as selectors, regular
+// expressions and addresses invite them. The parser sees many only lines later: the
+// hint names the line on which they are.
+func (d *Decoder) cause(message string, line int) string {
+	this := ""
+	if line >= 1 && line <= len(d.lines) {
+		this = d.lines[line-1]
+	}
+	indent := this[:len(this)-len(strings.TrimLeft(this, " \t\u00a0"))]
 	switch {
+	case strings.Contains(indent, "\t"):
+		return "; YAML indents by spaces, not tabs"
 	case strings.Contains(message, "escape"):
 		return "; in double quotes a backslash is written twice, in single quotes once"
 	case strings.Contains(message, "'@'") || strings.Contains(message, "reserved") || strings.Contains(message, "cannot start"):
 		return `; a value that begins with @, %, & or * stands in quotes: "@href"`
+	case strings.Contains(message, "mapping value is not allowed"):
+		return `; a text with ": " in it stands in quotes`
+	}
+	// The nearest line that can be the cause, up to the place itself.
+	left := 0
+	for n := line; n >= 1 && n > line-100; n-- {
+		l := strings.TrimRight(d.lines[n-1], "\r")
+		at := fmt.Sprintf("on line %d ", n)
+		if n == line {
+			at = ""
+		}
+		open, quoted, hash := shape(l)
+		if n < line {
+			left += open
+		}
+		switch {
+		case strings.HasPrefix(strings.TrimLeft(l, " "), "\u00a0"):
+			return "; " + at + "the line is indented by a space of another kind (U+00A0)"
+		case strings.ContainsAny(l, "“”„«»") && (n == line || open != 0):
+			return "; " + at + `quotes are “curled”: YAML takes " and '`
+		case hash:
+			return "; " + at + `a "#" begins a comment: the value stands in quotes`
+		case quoted:
+			return "; " + at + "a quotation mark isn't closed"
+		case left > 0:
+			return "; " + at + "a bracket or brace isn't closed"
+		}
+	}
+	switch {
+	case strings.Contains(message, "must be specified") && strings.ContainsAny(this, "[{"):
+		return `; in brackets and braces a value with , [ ] { } or ": " in it stands in quotes`
+	case strings.Contains(message, "value is not allowed"):
+		return "; is the line indented as those that it belongs to?"
 	}
 	return ""
+}
+
+// shape says of a line how many brackets it leaves open, whether it leaves a
+// quotation mark open, and whether a comment begins within its brackets.
+func shape(l string) (open int, quoted, hash bool) {
+	quote := byte(0)
+	for i := 0; i < len(l); i++ {
+		c := l[i]
+		before := byte(' ')
+		if i > 0 {
+			before = l[i-1]
+		}
+		switch {
+		case quote == '"' && c == '\\':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case (c == '"' || c == '\'') && strings.IndexByte(" [{,:-", before) >= 0:
+			quote = c
+		case c == '[' || c == '{':
+			open++
+		case c == ']' || c == '}':
+			open--
+		case c == '#' && before == ' ':
+			return open, false, open > 0
+		}
+	}
+	return open, quote != 0, false
 }
 
 // plainNode follows anchors and aliases to the node that is meant; nil where
@@ -396,6 +466,10 @@ func (d *Decoder) DecodePlain(path string, n ast.Node, v reflect.Value, depth in
 		}
 		list, ok := n.(*ast.SequenceNode)
 		if !ok {
+			if s, ok := Text(n); ok {
+				d.Fault(path, "a list is expected here: put it in brackets, [%s]", short(s))
+				return
+			}
 			d.Fault(path, "a list is expected here, such as [a, b]")
 			return
 		}
@@ -429,7 +503,14 @@ func (d *Decoder) DecodePlain(path string, n ast.Node, v reflect.Value, depth in
 				d.Nothing(path)
 				return
 			}
-			d.Fault(path, "a text is expected here")
+			hint := ""
+			switch n.(type) {
+			case *ast.SequenceNode:
+				hint = `: a value that begins with a bracket stands in quotes, "[data-x]"`
+			case *ast.MappingNode, *ast.MappingValueNode:
+				hint = `: one with ": " in it, or that begins with a brace, stands in quotes`
+			}
+			d.Fault(path, "a text is expected here%s", hint)
 			return
 		}
 		v.SetString(s)
@@ -493,7 +574,15 @@ func (d *Decoder) decodeStruct(path string, n ast.Node, v reflect.Value, depth i
 		at, ok := known[name]
 		switch {
 		case !ok:
-			d.faultAt(m.Key.GetToken(), join(path, name), "%q is not a field of %s%s", short(name), d.titleOf(v.Type(), path), nearest(name, known))
+			hint, meant := nearest(name, known)
+			have[meant] = true
+			if owners := d.owners(name, v.Type()); meant == "" && owners != "" {
+				hint = "; it is one of " + owners + ": is the line indented as it should be?"
+			}
+			if strings.HasPrefix(name, "\u00a0") {
+				hint = "; the line is indented by a space of another kind (U+00A0)"
+			}
+			d.faultAt(m.Key.GetToken(), join(path, name), "%q is not a field of %s%s", short(name), d.titleOf(v.Type(), path), hint)
 			continue
 		case have[name]:
 			d.faultAt(m.Key.GetToken(), join(path, name), "%q stands twice", name)
@@ -506,6 +595,9 @@ func (d *Decoder) decodeStruct(path string, n ast.Node, v reflect.Value, depth i
 		f := v.Type().Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		if Required(f) && !have[name] {
+			if d.placeOf(path) == nil {
+				d.places[path] = startOf(n)
+			}
 			d.Fault(path, "%s is missing", join(path, name))
 		}
 	}
@@ -518,8 +610,40 @@ func (d *Decoder) titleOf(t reflect.Type, path string) string {
 	return strings.TrimSuffix(t.Name(), "Shape")
 }
 
+// owners are the other shapes of the file that have a field of that name.
+func (d *Decoder) owners(name string, not reflect.Type) string {
+	if d.root == nil {
+		return ""
+	}
+	var found []string
+	seen := map[reflect.Type]bool{}
+	var visit func(t reflect.Type)
+	visit = func(t reflect.Type) {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct || seen[t] {
+			return
+		}
+		seen[t] = true
+		if _, ok := fieldsOf(t)[name]; ok && t != not && !strings.Contains(t.Name(), "[") {
+			found = append(found, d.titleOf(t, "x"))
+		}
+		for i := range t.NumField() {
+			if f := t.Field(i); f.Tag.Get("yaml") != "" {
+				visit(f.Type)
+			}
+		}
+	}
+	visit(d.root)
+	if len(found) == 0 || len(found) > 4 {
+		return ""
+	}
+	return strings.Join(found, ", ")
+}
+
 // nearest suggests the name that was meant, or lists those that there are.
-func nearest(name string, known map[string][]int) string {
+func nearest(name string, known map[string][]int) (hint, meant string) {
 	best, most := "", 3
 	names := make([]string, 0, len(known))
 	for k := range known {
@@ -532,9 +656,9 @@ func nearest(name string, known map[string][]int) string {
 		}
 	}
 	if best != "" {
-		return "; is " + best + " meant?"
+		return "; is " + best + " meant?", best
 	}
-	return ": there are " + strings.Join(names, ", ")
+	return ": there are " + strings.Join(names, ", "), ""
 }
 
 // distance is Levenshtein's, for short names.
