@@ -21,6 +21,8 @@ import (
 type ledgerCmd struct {
 	Balances      ledgerBalancesCmd `cmd:"" help:"Print what is owed, payable and paid, by portal."`
 	Export        ledgerExportCmd   `cmd:"" help:"Write a ledger as CSV, JSON, a journal for hledger and ledger, or everything as one archive."`
+	Import        ledgerImportCmd   `cmd:"" help:"Read what a portal tells its member: a pasted table, CSV, a saved page, a mail."`
+	Rules         ledgerRulesCmd    `cmd:"" help:"The rules by which imports are read."`
 	ImportArchive ledgerRestoreCmd  `cmd:"" help:"Take an archive of this or another instance in."`
 }
 

@@ -133,7 +133,7 @@ func score(it *item, k *known) (Candidate, bool) {
 	case 0:
 		return c, false
 	case shopPart:
-		say(n, "match.shop.part", l.Shop, k.Shop)
+		say(n, "match.shop_part.name", l.Shop, k.Shop)
 	default:
 		say(n, "match.shop", l.Shop)
 	}
@@ -165,7 +165,7 @@ func score(it *item, k *known) (Candidate, bool) {
 	case k.Expected == nil || unstated(l) || k.Expected.Unit != l.Amount.Unit:
 		say(matchNothing, "match.amount.unknown")
 	case *k.Expected == l.Amount:
-		say(matchAmount, "match.amount", l.Amount.String())
+		say(matchAmount, "match.amount.exact", l.Amount.String())
 	case near(l.Amount.Minor, k.Expected.Minor):
 		say(matchNear, "match.amount.near", l.Amount.String(), k.Expected.String())
 	default:

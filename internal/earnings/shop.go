@@ -56,3 +56,34 @@ func alike(a, b identity) int {
 	}
 	return 0
 }
+
+// ShopNames are Shops from a list of names.
+type ShopNames struct {
+	at map[string]cashback.MerchantID
+}
+
+// Add says that a portal calls a merchant so; an empty portal stands for all of them.
+// A name that means two merchants means none.
+func (s *ShopNames) Add(portal, name string, id cashback.MerchantID) {
+	key := shopKey(name)
+	if key == "" || id == 0 {
+		return
+	}
+	if s.at == nil {
+		s.at = map[string]cashback.MerchantID{}
+	}
+	key = portal + "\x00" + key
+	if have, ok := s.at[key]; ok && have != id {
+		id = 0
+	}
+	s.at[key] = id
+}
+
+// Merchant is what the portal, or else anybody, calls so.
+func (s *ShopNames) Merchant(portal, shop string) cashback.MerchantID {
+	key := shopKey(shop)
+	if id, ok := s.at[portal+"\x00"+key]; ok {
+		return id
+	}
+	return s.at["\x00"+key]
+}
