@@ -250,7 +250,7 @@ type columns struct {
 }
 
 // cellKind counts what the cells of a column could be.
-type cellKind struct{ filled, date, amount, money, words int }
+type cellKind struct{ filled, date, amount, money int }
 
 func newColumns(rows []Row, n int, language string, o Options) *columns {
 	c := &columns{kinds: make([]cellKind, n), distinct: make([]int, n), letters: make([]int, n)}
