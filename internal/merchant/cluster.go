@@ -170,6 +170,16 @@ func (c *Catalogue) newBlock(groups []*group) *block {
 		}
 		u.cut = !slices.ContainsFunc(u.groups, func(g *group) bool { return !g.cut() })
 	}
+	// What is known to be one shop isn't parted by how a variation of its name reads:
+	// "Zenni Optical" is Zenni, though "Zenni Online" wouldn't say so.
+	known := map[[2]*unit]bool{}
+	for i := range n {
+		for j := range n {
+			if of[i] != of[j] && verdicts[i*n+j].known {
+				known[[2]*unit{of[i], of[j]}] = true
+			}
+		}
+	}
 	for i := range n {
 		for j := range n {
 			x, y := of[i], of[j]
@@ -180,7 +190,7 @@ func (c *Catalogue) newBlock(groups []*group) *block {
 			v := verdicts[i*n+j]
 			l.score = max(l.score, v.score)
 			l.cut = l.cut || v.cut && v.score >= accept
-			l.apart = l.apart || apart(i, j)
+			l.apart = l.apart || cannot[[2]int{i, j}] || verdicts[i*n+j].apart && !known[[2]*unit{x, y}]
 			b.links[[2]*unit{x, y}] = l
 		}
 	}

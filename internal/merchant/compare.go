@@ -87,7 +87,7 @@ func (r *Rules) compare(a, b *form) finding {
 func weigh(a, b []word) finding {
 	onlyA, onlyB := without(a, b), without(b, a)
 	f := finding{evidence: harmlessly, extra: append(slices.Clone(onlyA), onlyB...)}
-	if len(onlyB) > len(onlyA) {
+	if len(onlyB) > len(onlyA) || len(onlyB) == len(onlyA) && len(join(onlyB, "", false)) > len(join(onlyA, "", false)) {
 		f.longer = 1
 	}
 	trades := [2]trade{}

@@ -53,6 +53,9 @@ type verdict struct {
 	score float64
 	// apart is a finding that they are two shops, which no resemblance outweighs.
 	apart bool
+	// known says that the alias data or a domain joins them, whatever variations of
+	// their names look like.
+	known bool
 	// variation says that it is one name with and without a harmless word, cut that
 	// one is the other, cut off.
 	variation, cut bool
@@ -97,7 +100,7 @@ func (r *Rules) decide(a, b *group, say bool) verdict {
 // known is the verdict on two names of the alias data.
 func known(a, b *group, say bool) verdict {
 	if a.alias == b.alias {
-		v := verdict{score: 0.97}
+		v := verdict{score: 0.97, known: true}
 		if say {
 			v.why = []string{a.alias.why(a.key), b.alias.why(b.key)}
 		}
@@ -143,7 +146,7 @@ func (c *comparison) lookCloser() {
 	case contained, lined:
 		switch {
 		case c.evidence == contained && c.rel == sharedSites && c.ext.owned(), c.rel <= sharedSites && c.bare.ownedBy(c.ext):
-			c.apart = false
+			c.apart, c.known = false, true
 			c.rule(0.88, "the domain of the shorter name is the longer name")
 		case c.evidence == contained && c.rel == unknownSites && c.ext.ownedBy(c.bare):
 			c.rule(0.70, "and the domain is the shorter name: a shop below it, or a description")
@@ -196,6 +199,8 @@ func (c *comparison) weighTrade() {
 	case c.rel == sharedSites || c.rel == clashingSites:
 	case c.ext.ownedBy(c.bare) && len(c.bare.sites) == 0:
 		c.rule(max(c.score, 0.90), "the domain of the longer name is the shorter name")
+	case c.bare.ownedBy(c.ext) && c.rel == unknownSites:
+		c.rule(max(c.score, 0.90), "the domain of the shorter name is the longer name")
 	case c.bare.families.contradict(trade):
 		c.apart = c.evidence != softly
 		c.rule(0.20, "but the shorter one is of another trade")

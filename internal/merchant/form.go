@@ -72,7 +72,7 @@ func (rd *reading) build(ws []raw) {
 	f.display = written(ws)
 	// An article at the end belongs to the front: "Kooples, The".
 	if n := len(ws); n > 1 && len(ws[n-1].fold) > 1 && r.articles[ws[n-1].fold] && ws[n-1].tld == "" && !ws[n-1].conj {
-		ws = ws[:n-1]
+		ws = append([]raw{ws[n-1]}, ws[:n-1]...)
 	}
 	// "TGW The Golf Warehouse" states two names.
 	if n := len(ws); n > 2 && len(ws[0].fold) > 2 && initials(ws[:1], ws[1:]) == n-1 {
@@ -84,7 +84,8 @@ func (rd *reading) build(ws []raw) {
 	for lead < len(ws)-1 && r.articles[ws[lead].fold] && !ws[lead].conj {
 		lead++
 	}
-	if len(r.compact(ws[lead:])) < 3 {
+	// Without its article a common word is no name: "La Maison" and "De la Maison".
+	if len(r.compact(ws[lead:])) < 3 || lead == len(ws)-1 && !f.truncated && rd.generic(ws[lead:]) {
 		lead = 0
 	}
 	articles := ws[:lead]
@@ -97,7 +98,14 @@ func (rd *reading) build(ws []raw) {
 			i++
 			continue
 		}
+		if i > 0 && i < len(ws)-1 && r.articles[ws[i].fold] && !r.of[ws[i].fold] && ws[i].tld == "" && len(ws[i].fold) > 1 && r.trade(ws[i+1].fold) {
+			i++ // "Atol les opticiens"
+			continue
+		}
 		w, n := rd.classify(ws, i)
+		if n == 1 && ws[i].sole { // "Bücher.de Shop" is a name, "Bücher Shop" isn't
+			w.kind, rd.named = plainWord, true
+		}
 		f.words = append(f.words, w)
 		i += n
 	}
@@ -242,7 +250,7 @@ func (rd *reading) keys(articles, ws []raw) {
 func (rd *reading) findCore() {
 	r, f := rd.rules, &rd.f
 	var core strings.Builder
-	plain, others, distinct := 0, 0, false
+	plain, others, distinct := 0, 0, rd.named
 	for _, w := range f.words {
 		switch w.kind {
 		case conjunction:
@@ -262,7 +270,28 @@ func (rd *reading) findCore() {
 	// Two common words together are a name ("Best Buy"), one is not.
 	if !distinct && plain < 2 || len(f.core) < 2 {
 		f.core, f.extras = f.key, nil
+		f.shorten()
 	}
+}
+
+// shorten leaves the harmless words behind a name of common ones out of its core,
+// as long as two words stay: "Hotel Chocolat Store" is "Hotel Chocolat".
+func (f *form) shorten() {
+	n := len(f.words)
+	for n > 0 && f.words[n-1].kind == harmlessWord {
+		n--
+	}
+	kept := 0
+	for _, w := range f.words[:n] {
+		if w.kind != conjunction {
+			kept++
+		}
+	}
+	core := join(f.words[:n], "", false)
+	if n == len(f.words) || kept < 2 || len(core) < 5 {
+		return
+	}
+	f.core, f.extras = core, slices.Clone(f.words[n:])
 }
 
 // identity tells forms of one key apart that are compared otherwise.

@@ -14,6 +14,8 @@ type reading struct {
 	market cashback.Country
 	site   site
 	f      form
+	// named says that a word of the name is a domain.
+	named bool
 	// upper and lower say that the whole name is in capitals, or all small: then
 	// capitals say nothing.
 	upper, lower bool
@@ -96,6 +98,9 @@ func (rd *reading) aside(main, ws []raw, text string, dashed bool) []raw {
 	if dashed && rd.isMarketing(main) && !rd.isMarketing(ws) {
 		rd.notef("marketing taken off: %q", written(main))
 		return ws
+	}
+	if len(ws) == 1 && !dashed && r.articles[ws[0].fold] && ws[0].tld == "" {
+		return append([]raw{ws[0]}, main...) // "Works (The)"
 	}
 	if rd.isMarketing(ws) || rd.says(ws, r.before, r.after, r.articles, r.phrases, r.labels) {
 		rd.notef("marketing taken off: %q", written(ws))
@@ -236,7 +241,7 @@ func (rd *reading) generic(ws []raw) bool {
 		if w.conj || len(w.fold) < 2 && !isDigits(w.fold) {
 			continue
 		}
-		if !rd.rules.isGeneric(w.fold) {
+		if !rd.rules.isGeneric(w.fold) && !rd.rules.legal[w.fold] {
 			return false
 		}
 	}
@@ -302,7 +307,7 @@ func (rd *reading) stripTail(ws []raw) []raw {
 		start--
 	}
 	rest := ws[:start]
-	if r.of[rest[start-1].fold] || rd.nothing(rest) || weak && rd.generic(rest) && !rd.domainSays(rest) || ws[len(ws)-1].tld != "" {
+	if r.of[rest[start-1].fold] && rest[start-1].tld == "" || rd.nothing(rest) || weak && rd.generic(rest) && !rd.domainSays(rest) || ws[len(ws)-1].tld != "" {
 		return ws // "Vai de Promo" is a name
 	}
 	rd.notef("marketing taken off: %q", written(ws[start:]))
@@ -331,7 +336,7 @@ func (rd *reading) stripLegal(ws []raw) []raw {
 		return ws
 	}
 	tail := ws[len(ws)-n:]
-	if r.legalShort[phrase(tail)] && (tail[0].text != strings.ToUpper(tail[0].text) || rd.upper) {
+	if p := phrase(tail); r.legalShort[p] && (tail[0].text != strings.ToUpper(tail[0].text) || rd.upper && !(r.legalSure[p] && len(r.compact(ws[:len(ws)-n])) > 2)) {
 		return ws
 	}
 	rest := ws[:len(ws)-n]
@@ -362,7 +367,7 @@ func (rd *reading) stripCountry(ws []raw) []raw {
 			}
 			rest := ws[:end-n]
 			last := rest[len(rest)-1]
-			if last.conj || r.of[last.fold] || r.national[last.fold] && last.tld == "" {
+			if last.conj || r.of[last.fold] || r.national[last.fold] && last.tld == "" && (rd.plainWords(rest) == 1 || len(phrase(ws[end-n:end])) > 3) {
 				continue
 			}
 			if len(rest) == 1 && last.tld == "" && rd.generic(rest) &&
@@ -377,6 +382,17 @@ func (rd *reading) stripCountry(ws []raw) []raw {
 		}
 	}
 	return ws
+}
+
+// plainWords counts the words that aren't articles.
+func (rd *reading) plainWords(ws []raw) int {
+	n := 0
+	for _, w := range ws {
+		if !w.conj && !rd.rules.articles[w.fold] {
+			n++
+		}
+	}
+	return n
 }
 
 // describes says whether a word says what a shop sells, or what it is for.
@@ -398,7 +414,7 @@ func (rd *reading) suffixes(ws []raw) {
 		} else {
 			rd.notef("domain suffix taken off: %q", "."+w.tld)
 		}
-		if i == len(ws)-1 && !slices.ContainsFunc(ws[:i], func(o raw) bool { return o.tld != "" || o.conj }) {
+		if i == len(ws)-1 && !slices.ContainsFunc(ws[:i], func(o raw) bool { return o.tld != "" || o.conj || rd.rules.before[o.fold] }) {
 			rd.f.domain = rd.rules.compact(ws) + "." + w.tld
 		}
 	}

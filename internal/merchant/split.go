@@ -14,6 +14,7 @@ type raw struct {
 	conj  bool             // a sign that means "and"
 	tld   string           // the suffix that was cut off a word written as a domain
 	front cashback.Country // the country of that suffix
+	sole  bool             // the suffix was that of this word alone
 }
 
 // brackets takes what stands in brackets out of a name. An open bracket at the
@@ -82,7 +83,7 @@ func (r *Rules) split(s string) []raw {
 		if label, tld, country, rest, ok := r.domain(w); ok {
 			if ws := r.pieces(label); len(ws) > 0 {
 				last := &ws[len(ws)-1]
-				last.tld, last.front = tld, country
+				last.tld, last.front, last.sole = tld, country, len(ws) == 1
 				out = append(out, ws...)
 				if rest != "" {
 					out = append(out, raw{text: rest, fold: fold(rest, false)})

@@ -26,6 +26,7 @@ type Rules struct {
 
 	legal      set
 	legalShort set
+	legalSure  set // of those, the ones that aren't words in capitals either
 
 	marketing set
 	weak      set
@@ -116,7 +117,7 @@ func readRules(fsys fs.FS, o Options) (*Rules, error) {
 		sections map[string]taker
 	}{
 		{"countries", map[string]taker{"": r.takeCountry}},
-		{"legal", map[string]taker{"any": r.into(&r.legal), "short": r.into(&r.legalShort)}},
+		{"legal", map[string]taker{"any": r.into(&r.legal), "short": r.into(&r.legalShort), "sure": r.into(&r.legalSure)}},
 		{"marketing", map[string]taker{
 			"words": r.into(&r.marketing), "weak": r.into(&r.weak), "lead": r.into(&r.lead),
 			"between": r.into(&r.between), "phrases": r.into(&r.phrases), "label": r.into(&r.labels),
