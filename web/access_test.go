@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -104,16 +105,26 @@ func accessRows() map[string]accessRow {
 		"POST /{lang:fr|en}/sign-up": {target: "/fr/sign-up", form: form("email", "x@example.org"), want: [4]int{422, 422, 422, 422}},
 		"POST /{lang:fr|en}/recover": {target: "/fr/recover", form: form("token", "x", "password", "y"), want: [4]int{422, 422, 422, 422}},
 
-		"POST /{lang:fr|en}/sign-out":          {target: "/fr/sign-out", want: [4]int{303, 303, 303, 303}},
-		"GET /{lang:fr|en}/account":            {target: "/fr/account", want: [4]int{303, 200, 200, 200}},
-		"GET /{lang:fr|en}/account/download":   {target: "/fr/account/download", want: [4]int{303, 200, 200, 200}},
-		"POST /{lang:fr|en}/account/settings":  {target: "/fr/account/settings", form: form("country", "?"), want: [4]int{303, 422, 422, 422}},
-		"POST /{lang:fr|en}/account/password":  {target: "/fr/account/password", want: [4]int{303, 422, 422, 422}},
-		"POST /{lang:fr|en}/account/email":     {target: "/fr/account/email", want: [4]int{303, 422, 422, 422}},
-		"POST /{lang:fr|en}/account/sessions":  {target: "/fr/account/sessions", form: form("id", "{alice}"), want: [4]int{303, 303, 404, 404}},
-		"POST /{lang:fr|en}/account/keys":      {target: "/fr/account/keys", form: form("name", "x", "days", "3"), want: [4]int{303, 422, 422, 422}},
-		"POST /{lang:fr|en}/account/keys/{id}": {target: "/fr/account/keys/{alice}", want: [4]int{303, 303, 404, 404}},
-		"POST /{lang:fr|en}/account/delete":    {target: "/fr/account/delete", want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/sign-out":                   {target: "/fr/sign-out", want: [4]int{303, 303, 303, 303}},
+		"GET /{lang:fr|en}/account":                     {target: "/fr/account", want: [4]int{303, 200, 200, 200}},
+		"GET /{lang:fr|en}/account/download":            {target: "/fr/account/download", want: [4]int{303, 200, 200, 200}},
+		"POST /{lang:fr|en}/account/settings":           {target: "/fr/account/settings", form: form("country", "?"), want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/account/password":           {target: "/fr/account/password", want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/account/email":              {target: "/fr/account/email", want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/account/sessions":           {target: "/fr/account/sessions", form: form("id", "{alice}"), want: [4]int{303, 303, 404, 404}},
+		"POST /{lang:fr|en}/account/keys":               {target: "/fr/account/keys", form: form("name", "x", "days", "3"), want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/account/keys/{id}":          {target: "/fr/account/keys/{alice}", want: [4]int{303, 303, 404, 404}},
+		"POST /{lang:fr|en}/go/{portal}/{merchant}":     {target: "/fr/go/sitot/{fnac}", want: [4]int{303, 303, 303, 303}},
+		"GET /{lang:fr|en}/money/purchases":             {target: "/fr/money/purchases", want: [4]int{303, 200, 200, 200}},
+		"GET /{lang:fr|en}/money/purchases/{id}":        {target: "/fr/money/purchases/{alice}", want: [4]int{303, 200, 404, 404}},
+		"POST /{lang:fr|en}/money/purchases/{id}":       {target: "/fr/money/purchases/{alice}", want: [4]int{303, 422, 404, 404}},
+		"POST /{lang:fr|en}/money/purchases/{id}/state": {target: "/fr/money/purchases/{alice}/state", want: [4]int{303, 422, 404, 404}},
+		"GET /{lang:fr|en}/money/purchases/{id}/terms":  {target: "/fr/money/purchases/{alice}/terms", want: [4]int{303, 200, 404, 404}},
+		"GET /{lang:fr|en}/money/purchases/{id}/leave":  {target: "/fr/money/purchases/{alice}/leave", want: [4]int{303, 200, 404, 404}},
+		"GET /{lang:fr|en}/money/add":                   {target: "/fr/money/add", want: [4]int{303, 200, 200, 200}},
+		"POST /{lang:fr|en}/money/add":                  {target: "/fr/money/add", want: [4]int{303, 422, 422, 422}},
+
+		"POST /{lang:fr|en}/account/delete": {target: "/fr/account/delete", want: [4]int{303, 422, 422, 422}},
 	}
 }
 
@@ -134,6 +145,8 @@ func (p *crowd) theirs(route string) string {
 		}
 		p.t.Cleanup(func() { _ = p.people.RevokeKey(ctx, p.alice.ID, k.ID) })
 		return k.ID
+	case strings.Contains(route, "/money/purchases/{id}"):
+		return p.clicked(p.alice)
 	}
 	return ""
 }
@@ -165,7 +178,7 @@ func TestAccess(t *testing.T) {
 		}
 		for i, asker := range askers {
 			own := p.theirs(route.Name())
-			target := strings.ReplaceAll(row.target, "{alice}", own)
+			target := strings.NewReplacer("{alice}", own, "{fnac}", strconv.Itoa(int(shopNamed(t, p.Server, "fnac").ID))).Replace(row.target)
 			form := url.Values{}
 			for k, vs := range row.form {
 				form.Set(k, strings.ReplaceAll(vs[0], "{alice}", own))

@@ -103,21 +103,28 @@ func everyPage(t *testing.T, s *Server) map[string]string {
 		"choose":  "/compare",
 		"how":     "/how",
 		"missing": "/nothing",
+		"sign-in": "/sign-in",
+		"sign-up": "/sign-up",
+		"recover": "/recover?token=x",
+		"no-mail": "/recover",
 	}
 }
 
-// TestEveryPage looks at every page in both languages and schemes, on a phone and on
-// a desk: it keeps a picture for people (artefacts/screenshots), lets axe-core look
-// for what people with a disability would stumble over, and checks that nothing is
-// wider than the screen.
+// TestEveryPage looks at every public page.
 func TestEveryPage(t *testing.T) {
-	ctx := browser(t)
+	s := newServer(t)
+	look(t, browser(t), serve(t, s), everyPage(t, s))
+}
+
+// look looks at pages in both languages and schemes, on a phone and on a desk: it keeps
+// a picture for people (artefacts/screenshots), lets axe-core look for what people with
+// a disability would stumble over, and checks that nothing is wider than the screen.
+func look(t *testing.T, ctx context.Context, base string, pages map[string]string) {
+	t.Helper()
 	axe, err := os.ReadFile(os.Getenv("CAGNOTTE_AXE"))
 	if err != nil {
 		t.Run("axe", func(t *testing.T) { t.Skip("NO AXE: `make axe` installs it; CAGNOTTE_AXE names its file") })
 	}
-	s := newServer(t)
-	base := serve(t, s)
 	dir := filepath.Join("..", "artefacts", "screenshots")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -131,7 +138,7 @@ func TestEveryPage(t *testing.T) {
 	if len(axe) == 0 { // a quick look; .ci/run looks at everything
 		languages, looks = languages[:1], looks[:1]
 	}
-	for name, path := range everyPage(t, s) {
+	for name, path := range pages {
 		if only != "" && only != name {
 			continue
 		}

@@ -74,34 +74,51 @@ func (s *Server) goOut(v *visit) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	missing := fault{http.StatusNotFound, "error.no_link", nil}
+	out, err := s.wayOut(v, q)
+	if err != nil {
+		return nil, err
+	}
+	rep := seeOther(out.link)
+	rep.header["Referrer-Policy"] = "no-referrer"
+	return rep, nil
+}
+
+// wayOut is where a click on an offer leads, and what the portal promises there.
+type wayOut struct {
+	portal   *portal
+	merchant cashback.Merchant
+	offer    cashback.Offer
+	link     string
+}
+
+var errNoLink = fault{http.StatusNotFound, "error.no_link", nil}
+
+func (s *Server) wayOut(v *visit, q goQuery) (w wayOut, err error) {
 	id, err := strconv.ParseUint(q.Merchant, 10, 32)
 	if err != nil {
-		return nil, missing
+		return w, errNoLink
 	}
 	sh, err := s.shelf(v.ctx, v.state.change)
 	if err != nil {
-		return nil, err
+		return w, err
 	}
-	p := sh.byID[q.Portal]
-	if p == nil {
-		return nil, missing
+	if w.portal = sh.byID[q.Portal]; w.portal == nil {
+		return w, errNoLink
 	}
-	_, listings, err := s.shopOf(v.ctx, cashback.MerchantID(id))
-	if err != nil {
-		return nil, err
+	var listings []listing
+	if w.merchant, listings, err = s.shopOf(v.ctx, cashback.MerchantID(id)); err != nil {
+		return w, err
 	}
 	for _, l := range listings {
 		for _, o := range l {
-			if o.Receipt.Portal != p.ID {
+			if o.Receipt.Portal != w.portal.ID {
 				continue
 			}
-			if link, ok := p.home.target(o); ok {
-				rep := seeOther(link)
-				rep.header["Referrer-Policy"] = "no-referrer"
-				return rep, nil
+			if link, ok := w.portal.home.target(o); ok {
+				w.offer, w.link = o, link
+				return w, nil
 			}
 		}
 	}
-	return nil, missing
+	return w, errNoLink
 }

@@ -162,6 +162,7 @@ func (s *Server) routes() []Route {
 	}
 	table = append(table, s.accountRoutes()...)
 	table = append(table, s.joinRoutes()...)
+	table = append(table, s.moneyRoutes()...)
 	for _, o := range s.operations() {
 		table = append(table, o.route)
 	}

@@ -86,6 +86,7 @@ type Server struct {
 	log      *slog.Logger
 	truth    *store.Reader
 	people   *store.Accounts
+	ledgers  *store.Ledgers
 	desk     *account.Desk
 	markKey  []byte // of the known cookie
 	https    bool
@@ -184,7 +185,7 @@ func (s *Server) openDesk() error {
 		}
 		s.https = u.Scheme == "https"
 	}
-	s.people = s.Store.Accounts()
+	s.people, s.ledgers = s.Store.Accounts(), s.Store.Ledgers()
 	s.markKey = make([]byte, 32)
 	if _, err := io.ReadFull(s.Random, s.markKey); err != nil {
 		return cashback.Errorf(cashback.Internal, "read randomness for cookies: %w", err)

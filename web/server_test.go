@@ -216,6 +216,11 @@ func headerCases(t *testing.T, s *Server) []headerCase {
 		{name: "invitation", target: "/join?token=x", status: 303, cache: "no-store", kind: kindText},
 		{name: "operator's link", target: "/operator?token=x", status: 303, cache: "no-store", kind: kindText},
 		{name: "account of nobody", target: "/fr/account", status: 303, cache: "no-store", kind: kindText},
+		{name: "purchases of nobody", target: "/fr/money/purchases", status: 303, cache: "no-store", kind: kindText},
+		{name: "purchase of nobody", target: "/fr/money/purchases/1", status: 303, cache: "no-store", kind: kindText},
+		{name: "terms of nobody", target: "/fr/money/purchases/1/terms", status: 303, cache: "no-store", kind: kindText},
+		{name: "leaving as nobody", target: "/fr/money/purchases/1/leave", status: 303, cache: "no-store", kind: kindText},
+		{name: "adding as nobody", target: "/fr/money/add", status: 303, cache: "no-store", kind: kindText},
 		{name: "download of nobody", target: "/fr/account/download", status: 303, cache: "no-store", kind: kindText},
 
 		{name: "not modified", target: "/fr/how", status: 304, cache: kept, change: []func(*http.Request){header("If-None-Match", `W/"x", `+s.stateNow(today).etag)}},

@@ -1,0 +1,51 @@
+package web
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"github.com/cagnotte/cagnotte/internal/account"
+)
+
+// ownPages are the pages of somebody who is signed in, by the names of their pictures.
+func ownPages(p *crowd) map[string]string {
+	bought := p.clicked(p.alice)
+	h, as := p.Handler(), p.as(p.alice)
+	clicked := "/money/purchases/" + bought
+	post(h, "/fr/money/add", form("portal", "sitot", "shop", "Darty", "date", "2026-09-01", "amount", "349", "cashback", "10,47", "order", "D-2291"), as)
+	return map[string]string{
+		"account":   "/account",
+		"purchases": "/money/purchases",
+		"purchase":  clicked,
+		"leave":     clicked + "/leave",
+		"add":       "/money/add",
+	}
+}
+
+// TestEveryOwnPage looks at the pages that a person sees of their own.
+func TestEveryOwnPage(t *testing.T) {
+	ctx := browser(t)
+	p := newCrowd(t)
+	base := serve(t, p.Server)
+	for _, agent := range []string{"Mozilla/5.0 (Linux; Android 16) Firefox/140.0", "Mozilla/5.0 (iPhone) CriOS/150.0"} {
+		if _, _, err := p.desk.Open(context.Background(), p.alice.ID, account.Client{Agent: agent}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := p.desk.NewKey(context.Background(), p.alice, "tableur du foyer", []account.Scope{account.ReadLedger}, today.Add(90*24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	token, _, err := p.desk.Open(context.Background(), p.alice.ID, account.Client{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = chromedp.Do(ctx, action(network.SetCookie, network.SetCookieParams{Name: sessionCookie, Value: token, URL: base}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	look(t, ctx, base, ownPages(p))
+}
