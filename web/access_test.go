@@ -100,6 +100,8 @@ func accessRows() map[string]accessRow {
 	}
 	return map[string]accessRow{
 		"GET /metrics":               {target: "/metrics", want: [4]int{404, 404, 404, 404}},
+		"POST /{lang:fr|en}/shopper": {target: "/fr/shopper", form: form("shop", "no-such-shop"), want: [4]int{404, 404, 404, 404}},
+
 		"GET /{lang:fr|en}/sign-in":  {target: "/fr/sign-in", want: [4]int{200, 303, 303, 303}},
 		"POST /{lang:fr|en}/sign-in": {target: "/fr/sign-in", form: form("email", "x@example.org"), want: [4]int{422, 422, 422, 422}},
 		"POST /{lang:fr|en}/sign-up": {target: "/fr/sign-up", form: form("email", "x@example.org"), want: [4]int{422, 422, 422, 422}},

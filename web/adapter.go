@@ -41,6 +41,7 @@ type visit struct {
 	// where the site is one person's own.
 	user    *account.User
 	session *account.Session
+	shopper string         // the cookie with the shopper's side, where the answer follows it
 	flash   string         // what the answer before this one wanted said
 	page    string         // the page that a form belongs to, where its own address has none
 	cookies []*http.Cookie // to be set with the answer

@@ -120,7 +120,7 @@ func (s *Server) known(w http.ResponseWriter, v *visit) bool {
 		return false
 	}
 	k := s.answers.get(v.state, v.req.RequestURI)
-	if k == nil {
+	if k == nil || k.route.tailored() && s.cookieOf(v.req, shopperCookie) != "" {
 		return false
 	}
 	v.route = k.route

@@ -13,8 +13,8 @@ import (
 
 // Limits of what a query may hold.
 const (
-	// maxParams is more than any of our forms has fields.
-	maxParams = 40
+	// maxParams is more than any of our forms has fields, every portal ticked.
+	maxParams = 250
 	// maxValue is longer than any product link that people paste.
 	maxValue = 2000
 )

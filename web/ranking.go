@@ -15,11 +15,11 @@ import (
 
 // purchaseQuery is a basket as an address states it. Every field may be missing.
 type purchaseQuery struct {
-	Amount   string `query:"amount" doc:"What is paid, VAT included, in major units: 120 or 12.50. Default 100." example:"120"`
-	Customer string `query:"customer" enum:"new,existing" doc:"Whether the shopper has bought there before; absent when not known."`
-	Channel  string `query:"channel" enum:"online,in_store,app" doc:"Default online."`
-	Category string `query:"category" doc:"The basket's category as the offers name it; - for none of them; absent when not known."`
-	Date     string `query:"date" doc:"The day of the purchase, YYYY-MM-DD, at most a year away; default today." example:"2026-11-27"`
+	Amount   string `query:"amount" form:"amount" doc:"What is paid, VAT included, in major units: 120 or 12.50. Default 100." example:"120"`
+	Customer string `query:"customer" form:"customer" enum:"new,existing" doc:"Whether the shopper has bought there before; absent when not known."`
+	Channel  string `query:"channel" form:"channel" enum:"online,in_store,app" doc:"Default online."`
+	Category string `query:"category" form:"category" doc:"The basket's category as the offers name it; - for none of them; absent when not known."`
+	Date     string `query:"date" form:"date" doc:"The day of the purchase, YYYY-MM-DD, at most a year away; default today." example:"2026-11-27"`
 }
 
 // pairs are the parameters that state it, as names and values by turns.

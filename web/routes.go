@@ -122,6 +122,12 @@ func (r Route) knows() bool {
 	return r.Access == Shopper || r.Access == Operator || r.Pattern == "/" || strings.HasPrefix(r.Pattern, "/{lang:")
 }
 
+// shopPattern is the shop page, whose answer follows the shopper's own terms.
+const shopPattern = "/{lang:fr|en}/shops/{slug}"
+
+// tailored says whether the answer may depend on the cookie with the shopper's side.
+func (r Route) tailored() bool { return r.Pattern == shopPattern }
+
 // The limits of a request, with their reasons in their comments.
 const (
 	// MaxURL is longer than any product link that a person pastes, and half of what
@@ -147,7 +153,8 @@ func (s *Server) routes() []Route {
 		{get, "/{lang:fr|en}/search", Anybody, ByChange, maxBody, ratePages, s.searchPage},
 		{get, "/{lang:fr|en}/suggest", Anybody, ByChange, maxBody, rateType, s.suggest},
 		{get, "/{lang:fr|en}/shops", Anybody, ByChange, maxBody, ratePages, s.shopsPage},
-		{get, "/{lang:fr|en}/shops/{slug}", Anybody, ByChange, maxBody, ratePages, s.shopPage},
+		{get, shopPattern, Anybody, ByChange, maxBody, ratePages, s.shopPage},
+		{http.MethodPost, "/{lang:fr|en}/shopper", Anybody, NoStore, maxForm, rateForms, s.keepShopper},
 		{get, "/{lang:fr|en}/portals", Anybody, ByChange, maxBody, ratePages, s.portalsPage},
 		{get, "/{lang:fr|en}/portals/{id}", Anybody, ByChange, maxBody, ratePages, s.portalPage},
 		{get, "/go/{portal}/{merchant}", Anybody, NoStore, maxBody, ratePages, s.goOut},

@@ -17,6 +17,9 @@ type shopQuery struct {
 	purchaseQuery
 	shopperQuery
 	Curve string `query:"curve" enum:"1"`
+	// Own says that the address states the shopper's whole side: nothing that was kept
+	// counts.
+	Own string `query:"own" enum:"1"`
 }
 
 // purchaseFields and shopperFields are the parameters of the page's two forms: what is
@@ -50,27 +53,52 @@ func (s *Server) shopPage(v *visit) (*reply, error) {
 		}
 		return seeOther(to), nil
 	}
+	rep, err := s.showShop(v, m, q, bad)
+	if err == nil && rep.status == http.StatusUnprocessableEntity {
+		rep.status = http.StatusBadRequest // a GET's own fault
+	}
+	return rep, err
+}
+
+// showShop is a shop's page for a purchase; bad is what is wrong with the query, nil for
+// nothing found yet. A page that refuses a value has the status 422.
+func (s *Server) showShop(v *visit, m cashback.Merchant, q shopQuery, bad error) (*reply, error) {
 	sh, err := s.shelf(v.ctx, v.state.change)
 	if err != nil {
 		return nil, err
 	}
+	shops := s.currencyOfCountry(m.Country)
+	saved, has, broken := s.saved(v)
+	of := q.shopperQuery
+	if has && q.Own == "" {
+		of = of.over(s.inCurrency(saved, cashback.Currency(cmp.Or(q.Currency, string(shops)))))
+	}
+	if m.Country == "" {
+		of.Country = cmp.Or(of.Country, saved.Country)
+	}
 	p := &pages.ShopView{
 		Merchant: merchantView(m, 0), Customer: q.Customer, Channel: q.Channel, Category: q.Category, Date: q.Date,
-		Amount: q.Amount, Currency: s.currencyOfCountry(m.Country), Country: cmp.Or(m.Country, s.DefaultCountry), Now: v.now,
-		Form: formOf(q.shopperQuery), Purchase: named(q.purchaseQuery.pairs()), Stated: named(q.shopperQuery.pairs()),
+		Amount: q.Amount, Currency: shops, Country: cmp.Or(m.Country, s.DefaultCountry), Now: v.now,
+		Purchase: named(q.purchaseQuery.pairs()), Stated: named(append(q.shopperQuery.pairs(), "own", q.Own)),
+		Saved: has, Broken: broken, SignedIn: v.user != nil, Today: v.state.day.String(), Usual: shops,
+		Countries: sh.countries, Currencies: sh.currencies,
 	}
 	for _, portal := range sh.all {
 		if serves(portal, p.Country) {
 			p.Portals = append(p.Portals, pages.Param{Value: portal.ID, Name: portal.Name})
 		}
 	}
-	p.Countries, p.Currencies = sh.countries, sh.currencies
-	p.Today, p.Usual = v.state.day.String(), p.Currency
-	status := 0
 	var r *view.Ranking
 	if err = bad; err == nil {
 		var asked *question
-		if asked, err = s.ask(v.ctx, v, m.ID, q.purchaseQuery, q.shopperQuery); err == nil {
+		asked, err = s.ask(v.ctx, v, m.ID, q.purchaseQuery, of)
+		var wrong badInput
+		if errors.As(err, &wrong) && !slices.Contains(q.shopperQuery.pairs(), wrong.field) && slices.Contains(shopperFields, wrong.field) {
+			// What was kept doesn't fit here: the usual counts, and the page says so.
+			p.Broken, of = true, q.shopperQuery
+			asked, err = s.ask(v.ctx, v, m.ID, q.purchaseQuery, of)
+		}
+		if err == nil {
 			r, err = asked.answer(wanted{reasons: true, question: true, giving: true})
 		}
 		if err == nil {
@@ -78,11 +106,18 @@ func (s *Server) shopPage(v *visit) (*reply, error) {
 			p.CurveLeft = p.Curve == nil && len(asked.Offers) > maxDrawn
 		}
 	}
+	p.Form = formOf(of)
+	status := 0
+	var wrong badInput
+	var refused refusal
 	switch {
 	case errors.As(err, &wrong):
-		status = http.StatusBadRequest
-		p.Field, p.Problem = wrong.field, problemOf(err, v.locale, v.id).Detail
-		p.InShopper = slices.Contains(shopperFields, wrong.field)
+		refused = refusal{wrong.field, wrong.sentence(v.locale, wrong.field)}
+		fallthrough
+	case errors.As(err, &refused):
+		status = http.StatusUnprocessableEntity
+		p.Field, p.Problem = refused.field, refused.sentence
+		p.InShopper = slices.Contains(shopperFields, refused.field)
 		_, listings, err := s.shopOf(v.ctx, m.ID)
 		if err != nil {
 			return nil, err

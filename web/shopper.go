@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -16,16 +17,16 @@ import (
 // address states it, or as it was saved: whatever is absent takes its default. A
 // value that an address states counts before one that was saved.
 type shopperQuery struct {
-	Currency string   `query:"currency" doc:"The basket's, ISO 4217; default the currency of the shop's country." example:"EUR"`
-	Country  string   `query:"country" doc:"The country whose VAT rate counts, ISO 3166-1 alpha-2; default the shop's." example:"FR"`
-	VAT      string   `query:"vat" doc:"A VAT rate in percent, instead of the country's standard rate." example:"20"`
-	Methods  []string `query:"method,explode" doc:"The payout methods that are taken; default bank_transfer, paypal, card_credit, cheque and gift_card. With donation alone, the ranking says which portal gives most."`
-	GiftCard string   `query:"gift_card" doc:"What a gift card of 100 is worth to the shopper, 0 to 100; default 90." example:"90"`
-	Patience string   `query:"patience" doc:"What waiting a year for money costs, in percent; default 20." example:"20"`
-	Monthly  string   `query:"monthly_rewards" doc:"The rewards that are expected in a month, in the basket's currency; default 5." example:"5"`
-	Minimum  string   `query:"unknown_minimum" doc:"The payout threshold assumed where a portal states none, in the basket's currency; default 20." example:"20"`
-	Portals  []string `query:"portal,explode" doc:"The portals that the shopper uses; default all."`
-	Points   string   `query:"points" doc:"What points are worth, in the basket's currency: avios=0.01 miles=0.012. The portal's own value counts where none is stated."`
+	Currency string   `query:"currency" form:"currency" doc:"The basket's, ISO 4217; default the currency of the shop's country." example:"EUR"`
+	Country  string   `query:"country" form:"country" doc:"The country whose VAT rate counts, ISO 3166-1 alpha-2; default the shop's." example:"FR"`
+	VAT      string   `query:"vat" form:"vat" doc:"A VAT rate in percent, instead of the country's standard rate." example:"20"`
+	Methods  []string `query:"method,explode" form:"method" doc:"The payout methods that are taken; default bank_transfer, paypal, card_credit, cheque and gift_card. With donation alone, the ranking says which portal gives most."`
+	GiftCard string   `query:"gift_card" form:"gift_card" doc:"What a gift card of 100 is worth to the shopper, 0 to 100; default 90." example:"90"`
+	Patience string   `query:"patience" form:"patience" doc:"What waiting a year for money costs, in percent; default 20." example:"20"`
+	Monthly  string   `query:"monthly_rewards" form:"monthly_rewards" doc:"The rewards that are expected in a month, in the basket's currency; default 5." example:"5"`
+	Minimum  string   `query:"unknown_minimum" form:"unknown_minimum" doc:"The payout threshold assumed where a portal states none, in the basket's currency; default 20." example:"20"`
+	Portals  []string `query:"portal,explode" form:"portal" doc:"The portals that the shopper uses; default all."`
+	Points   string   `query:"points" form:"points" doc:"What points are worth, in the basket's currency: avios=0.01 miles=0.012. The portal's own value counts where none is stated."`
 }
 
 // only stands among the methods or portals of a form, so that an address can say "just
@@ -112,6 +113,20 @@ func (q shopperQuery) shopper(c cashback.Currency) (rank.Shopper, error) {
 	}
 	s.PointValues, err = pointsOf("points", q.Points)
 	return s, err
+}
+
+// over lays what an address states over what was saved. The currency and the country
+// aren't among it: a price tag is in the shop's currency, and its VAT the shop's.
+func (q shopperQuery) over(saved shopperQuery) shopperQuery {
+	q.VAT, q.GiftCard, q.Patience = cmp.Or(q.VAT, saved.VAT), cmp.Or(q.GiftCard, saved.GiftCard), cmp.Or(q.Patience, saved.Patience)
+	q.Monthly, q.Minimum, q.Points = cmp.Or(q.Monthly, saved.Monthly), cmp.Or(q.Minimum, saved.Minimum), cmp.Or(q.Points, saved.Points)
+	if q.Methods == nil {
+		q.Methods = saved.Methods
+	}
+	if q.Portals == nil {
+		q.Portals = saved.Portals
+	}
+	return q
 }
 
 // plainWord reports a name as ids are written.

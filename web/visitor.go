@@ -24,13 +24,17 @@ const (
 	sessionCookie = "session"
 	// flashCookie holds the key of a sentence for the next page.
 	flashCookie = "flash"
+	// shopperCookie holds the shopper's side of a ranking, of somebody who isn't signed
+	// in.
+	shopperCookie = "shopper"
 	// knownCookie says that this browser has signed in to an account before.
 	knownCookie = "known"
 )
 
 const (
-	flashFor = time.Minute
-	knownFor = 365 * 24 * time.Hour
+	flashFor   = time.Minute
+	knownFor   = 365 * 24 * time.Hour
+	shopperFor = 365 * 24 * time.Hour
 )
 
 // secureSite says whether the browser came by https: to us, or to a proxy before us.
@@ -71,7 +75,9 @@ func (v *visit) keep(c *http.Cookie) {
 }
 
 // personal says that the answer is for this asker alone.
-func (v *visit) personal() bool { return v.user != nil || v.flash != "" || len(v.cookies) > 0 }
+func (v *visit) personal() bool {
+	return v.user != nil || v.flash != "" || v.shopper != "" || len(v.cookies) > 0
+}
 
 // maybeKnown says, without looking anything up, that a page may have something to say
 // to this asker alone.
@@ -91,6 +97,9 @@ func (s *Server) home(r *http.Request) bool { return s.SingleUser && (s.TrustNet
 func (s *Server) enter(v *visit) (*reply, error) {
 	if !v.route.knows() {
 		return nil, nil
+	}
+	if v.route.tailored() {
+		v.shopper = s.cookieOf(v.req, shopperCookie)
 	}
 	if isAPI(v.req.URL.Path) {
 		return nil, s.byKey(v)

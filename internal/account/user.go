@@ -56,6 +56,8 @@ type Preferences struct {
 	MonthlyRewards cashback.NullDecimal        `json:"monthly_rewards,omitzero" cbor:"8,keyasint,omitzero"`
 	UnknownMinimum cashback.NullDecimal        `json:"unknown_minimum,omitzero" cbor:"9,keyasint,omitzero"`
 	PointValues    map[string]cashback.Decimal `json:"point_values,omitempty" cbor:"10,keyasint,omitempty"`
+	// VATRate is the person's own, as a fraction; absent for the standard rate.
+	VATRate cashback.NullDecimal `json:"vat_rate,omitzero" cbor:"11,keyasint,omitzero"`
 }
 
 // Bounds on what a person may tell.
@@ -79,7 +81,7 @@ func (p Preferences) Validate() error {
 		}
 	}
 	for field, d := range map[string]cashback.NullDecimal{
-		"gift_card_factor": p.GiftCardFactor, "patience_rate": p.PatienceRate, "monthly_rewards": p.MonthlyRewards, "unknown_minimum": p.UnknownMinimum,
+		"gift_card_factor": p.GiftCardFactor, "patience_rate": p.PatienceRate, "monthly_rewards": p.MonthlyRewards, "unknown_minimum": p.UnknownMinimum, "vat_rate": p.VATRate,
 	} {
 		if d.Valid && d.Decimal.IsNeg() {
 			return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: field}, "%s is below nothing", d.Decimal)
