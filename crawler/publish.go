@@ -174,6 +174,8 @@ func (c *Crawler) Accept(ctx context.Context, portal, run, by, reason string) (_
 		return cashback.Run{}, err
 	case !found || snap.Run.ID != run:
 		return cashback.Run{}, cashback.Errorf(cashback.Conflict, "it isn't held back any more")
+	case len(snap.Offers) == 0:
+		return cashback.Run{}, cashback.Errorf(cashback.Conflict, "nothing was read in it: there is nothing to publish")
 	case strings.TrimSpace(by) == "" || strings.TrimSpace(reason) == "":
 		return cashback.Run{}, cashback.Errorf(cashback.Invalid, "accepting a run needs a name and a reason")
 	}

@@ -98,6 +98,7 @@ func accessRows() map[string]accessRow {
 		}
 		return v
 	}
+	noCookies := [4]int{401, 401, 401, 401} // programs bring a key
 	return map[string]accessRow{
 		"GET /metrics":               {target: "/metrics", want: [4]int{404, 404, 404, 404}},
 		"POST /{lang:fr|en}/shopper": {target: "/fr/shopper", form: form("shop", "no-such-shop"), want: [4]int{404, 404, 404, 404}},
@@ -126,7 +127,26 @@ func accessRows() map[string]accessRow {
 		"GET /{lang:fr|en}/money/add":                   {target: "/fr/money/add", want: [4]int{303, 200, 200, 200}},
 		"POST /{lang:fr|en}/money/add":                  {target: "/fr/money/add", want: [4]int{303, 422, 422, 422}},
 
-		"POST /{lang:fr|en}/account/delete": {target: "/fr/account/delete", want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/account/delete":          {target: "/fr/account/delete", want: [4]int{303, 422, 422, 422}},
+		"GET /{lang:fr|en}/ops":                      {target: "/fr/ops", want: [4]int{303, 404, 404, 200}},
+		"GET /{lang:fr|en}/ops/live":                 {target: "/fr/ops/live", want: [4]int{303, 404, 404, 404}}, // nothing crawls here
+		"GET /{lang:fr|en}/ops/portals/{id}":         {target: "/fr/ops/portals/sitot", want: [4]int{303, 404, 404, 200}},
+		"GET /{lang:fr|en}/ops/runs/{id}":            {target: "/fr/ops/runs/sitot-1", want: [4]int{303, 404, 404, 404}},
+		"GET /{lang:fr|en}/ops/merchants":            {target: "/fr/ops/merchants", want: [4]int{303, 404, 404, 404}}, // no catalogue here
+		"GET /{lang:fr|en}/ops/audit":                {target: "/fr/ops/audit", want: [4]int{303, 404, 404, 200}},
+		"POST /{lang:fr|en}/ops/portals/{id}/{verb}": {target: "/fr/ops/portals/sitot/schedule", form: form("every", "1s"), want: [4]int{303, 404, 404, 422}},
+		"POST /{lang:fr|en}/ops/all/{verb}":          {target: "/fr/ops/all/explode", want: [4]int{303, 404, 404, 404}},
+		"POST /{lang:fr|en}/ops/runs/{id}/{verb}":    {target: "/fr/ops/runs/none/accept", form: form("reason", "x"), want: [4]int{303, 404, 404, 404}},
+		"POST /{lang:fr|en}/ops/merchants/{verb}":    {target: "/fr/ops/merchants/merge", want: [4]int{303, 404, 404, 404}},
+		"GET /api/v1/ops/portals":                    {target: "/api/v1/ops/portals", want: noCookies},
+		"GET /api/v1/ops/portals/{id}":               {target: "/api/v1/ops/portals/sitot", want: noCookies},
+		"GET /api/v1/ops/portals/{id}/unread":        {target: "/api/v1/ops/portals/sitot/unread", want: noCookies},
+		"POST /api/v1/ops/portals/{id}/{verb}":       {target: "/api/v1/ops/portals/sitot/pause", want: noCookies},
+		"POST /api/v1/ops/portals/{verb}":            {target: "/api/v1/ops/portals/pause", want: noCookies},
+		"GET /api/v1/ops/runs":                       {target: "/api/v1/ops/runs", want: noCookies},
+		"GET /api/v1/ops/runs/{id}":                  {target: "/api/v1/ops/runs/x", want: noCookies},
+		"POST /api/v1/ops/runs/{id}/{verb}":          {target: "/api/v1/ops/runs/x/accept", want: noCookies},
+		"GET /api/v1/ops/audit":                      {target: "/api/v1/ops/audit", want: noCookies},
 	}
 }
 

@@ -69,6 +69,8 @@ type reply struct {
 	body   []byte
 	header map[string]string
 	length []string // the body's, as net/http keeps it; nil is counted when it is sent
+	// stream, where set, is what follows the headers until it returns.
+	stream func(send func(event, data string) error)
 }
 
 const (
@@ -203,6 +205,10 @@ func (s *Server) send(w http.ResponseWriter, v *visit, rep *reply) {
 		} else {
 			h["Content-Length"] = []string{strconv.Itoa(len(rep.body))}
 		}
+	}
+	if rep.stream != nil {
+		s.sendStream(w, v, rep)
+		return
 	}
 	v.status = rep.status
 	if v.status == 0 {

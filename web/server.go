@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -76,6 +77,13 @@ type Config struct {
 	OpenSignUp bool
 	// Cost is what hashing a password takes; zero is account.Recommended.
 	Cost account.Cost
+	// Crawls and Catalogue are what the operator's desk works on beside the store; nil
+	// leaves out what needs them.
+	Crawls    Crawls
+	Catalogue Catalogue
+	// Secret opens the operator's part of the API to whoever knows it: who can read the
+	// data folder. Empty opens nothing.
+	Secret string
 	// Metrics is where the server's measures are registered; nil makes a registry.
 	Metrics *prometheus.Registry
 }
@@ -112,11 +120,17 @@ type Server struct {
 	description []byte
 	instance    string
 	requests    atomic.Uint64
+	streams     chan struct{} // a place for each stream under way
+	stopping    chan struct{}
+	stop        sync.Once
 }
 
 // New builds a server and its routes; it fails if a route isn't declared in full.
 func New(c Config) (*Server, error) {
-	s := &Server{Config: c, log: c.Logger, truth: c.Store.As(store.Public), answers: newAnswers(maxAnswers)}
+	s := &Server{
+		Config: c, log: c.Logger, truth: c.Store.As(store.Public), answers: newAnswers(maxAnswers),
+		streams: make(chan struct{}, maxStreams), stopping: make(chan struct{}),
+	}
 	if c.Rates == nil {
 		s.rates = rank.ShippedRates()
 	} else {
@@ -208,7 +222,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // HTTP is a server with the limits that this package counts on; the caller listens
 // and shuts down.
 func (s *Server) HTTP() *http.Server {
-	return &http.Server{
+	h := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
@@ -217,6 +231,8 @@ func (s *Server) HTTP() *http.Server {
 		MaxHeaderBytes:    MaxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	h.RegisterOnShutdown(func() { s.stop.Do(func() { close(s.stopping) }) })
+	return h
 }
 
 type visitKey struct{}

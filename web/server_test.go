@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"io"
 	"log/slog"
@@ -29,6 +30,7 @@ func config() Config {
 		Random:         rand.Reader,
 		Cost:           account.Cost{Memory: 64, Passes: 1, Threads: 1},
 		OpenSignUp:     true,
+		Secret:         deskSecret,
 		Version:        "test",
 		DefaultCountry: "FR",
 	}
@@ -157,6 +159,20 @@ func header(k, v string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(k, v) }
 }
 
+// deskSecret opens the operator's part of the API of the tests' servers.
+const deskSecret = "who can read the folder"
+
+var deskKey = []func(*http.Request){header("Authorization", "Bearer "+deskSecret)}
+
+func lastRun(t testing.TB, s *Server, portal string) string {
+	t.Helper()
+	runs, err := s.operator().Runs(context.Background(), portal, 1)
+	if err != nil || len(runs) == 0 {
+		t.Fatalf("the last run of %s: %v", portal, err)
+	}
+	return runs[0].ID
+}
+
 func local(r *http.Request) { r.RemoteAddr = "127.0.0.1:4711" }
 
 // headerCases has each route of the table once, and each status that the outer
@@ -222,6 +238,21 @@ func headerCases(t *testing.T, s *Server) []headerCase {
 		{name: "leaving as nobody", target: "/fr/money/purchases/1/leave", status: 303, cache: "no-store", kind: kindText},
 		{name: "adding as nobody", target: "/fr/money/add", status: 303, cache: "no-store", kind: kindText},
 		{name: "download of nobody", target: "/fr/account/download", status: 303, cache: "no-store", kind: kindText},
+
+		{name: "desk", target: "/ops", status: 303, cache: "no-store", kind: kindText},
+		{name: "desk of nobody", target: "/fr/ops", status: 303, cache: "no-store", kind: kindText},
+		{name: "live of nobody", target: "/fr/ops/live", status: 303, cache: "no-store", kind: kindText},
+		{name: "desk's portal", target: "/fr/ops/portals/sitot", status: 303, cache: "no-store", kind: kindText},
+		{name: "desk's run", target: "/fr/ops/runs/x", status: 303, cache: "no-store", kind: kindText},
+		{name: "desk's merchants", target: "/fr/ops/merchants", status: 303, cache: "no-store", kind: kindText},
+		{name: "desk's log", target: "/fr/ops/audit", status: 303, cache: "no-store", kind: kindText},
+		{name: "api desk of nobody", target: "/api/v1/ops/portals", status: 401, cache: "no-store", kind: kindProblem},
+		{name: "api desk", target: "/api/v1/ops/portals", status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey},
+		{name: "api desk's portal", target: "/api/v1/ops/portals/sitot", status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey},
+		{name: "api desk's unread", target: "/api/v1/ops/portals/sitot/unread", status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey},
+		{name: "api desk's runs", target: "/api/v1/ops/runs", status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey},
+		{name: "api desk's run", target: "/api/v1/ops/runs/" + lastRun(t, s, "sitot"), status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey},
+		{name: "api desk's log", target: "/api/v1/ops/audit", status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey},
 
 		{name: "not modified", target: "/fr/how", status: 304, cache: kept, change: []func(*http.Request){header("If-None-Match", `W/"x", `+s.stateNow(today).etag)}},
 		{name: "HEAD", method: "HEAD", target: "/fr/how", status: 200, cache: kept, kind: kindHTML},

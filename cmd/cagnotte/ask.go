@@ -3,13 +3,20 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/account"
@@ -24,6 +31,7 @@ type asker struct {
 	base   string // of the running server; empty for the handler
 	client http.Client
 	local  http.Handler
+	key    string // opens the operator's addresses; empty asks as anybody
 }
 
 // maxAnswer bounds an API answer that a verb reads.
@@ -58,6 +66,53 @@ func askers(w *world, c siteFlags, asOf time.Time) (_ *asker, closing func() err
 	return &asker{local: s.web.Handler()}, closing, nil
 }
 
+// operators opens an asker that speaks as whoever may read the data folder: to the
+// server that holds it, with the key that it left there, or to one in this process.
+func operators(w *world, dir string) (_ *asker, closing func() error, err error) {
+	w.logTo(w.stderr, slog.LevelWarn)
+	if holder, held, err := store.Holder(dir); err == nil && held && holder.Address != "" {
+		key, err := os.ReadFile(filepath.Join(dir, keyName))
+		if err != nil {
+			return nil, nil, cashback.Errorf(cashback.Locked, "process %d holds the data folder and serves on %s, and its key can't be read: %w", holder.PID, holder.Address, err)
+		}
+		a := &asker{base: "http://" + reachable(holder.Address), client: http.Client{Timeout: time.Minute}, key: strings.TrimSpace(string(key))}
+		return a, func() error { return nil }, nil
+	}
+	h, err := openHouse(w.ctx, w, dir, houseOptions{existing: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := h.plan(w.ctx); err != nil {
+		return nil, nil, errors.Join(err, h.Close())
+	}
+	d, err := h.desk(nil)
+	if err != nil {
+		return nil, nil, errors.Join(err, h.Close())
+	}
+	key, err := account.NewToken(rand.Reader)
+	if err != nil {
+		return nil, nil, errors.Join(err, h.Close())
+	}
+	s, err := h.site(w, siteFlags{Country: "FR"}, func(o *web.Config) {
+		o.Crawls, o.Catalogue, o.Secret = d, d, key
+		o.Cost = account.Cost{Memory: 8, Passes: 1, Threads: 1} // nobody signs in here
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, h.Close())
+	}
+	return &asker{local: s.web.Handler(), key: key}, func() error { return errors.Join(s.index.Close(), h.Close()) }, nil
+}
+
+// reachable is the address by which a server on this machine is asked: one that listens
+// everywhere answers on loopback too.
+func reachable(address string) string {
+	a, err := netip.ParseAddrPort(address)
+	if err != nil || !a.Addr().IsUnspecified() {
+		return address
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(a.Port())))
+}
+
 // get asks for a path below /api/v1 and reads its answer into out. What the API
 // refuses comes back as an error of the same kind and sentence.
 func (a *asker) get(ctx context.Context, path string, query url.Values, out any) error {
@@ -68,6 +123,13 @@ func (a *asker) get(ctx context.Context, path string, query url.Values, out any)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+target, nil)
 	if err != nil {
 		return err
+	}
+	return a.answer(req, path, out)
+}
+
+func (a *asker) answer(req *http.Request, path string, out any) error {
+	if a.key != "" {
+		req.Header.Set("Authorization", "Bearer "+a.key)
 	}
 	status, body, err := a.send(req)
 	if err != nil {
@@ -82,6 +144,8 @@ func (a *asker) get(ctx context.Context, path string, query url.Values, out any)
 		switch {
 		case status == http.StatusNotFound:
 			kind = cashback.NotFound
+		case status == http.StatusConflict:
+			kind = cashback.Conflict
 		case status < 500:
 			kind = cashback.Invalid
 		}

@@ -85,7 +85,15 @@ func (c demoCmd) Run(w *world) (err error) {
 	show.wait()
 	w.logTo(w.stderr, slog.LevelWarn)
 	h.logger = w.logger
-	s, err := h.site(w, c.siteFlags, func(o *web.Config) { o.OpenSignUp = true })
+	door, err := h.door(cr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, door.Close()) }()
+	s, err := h.site(w, c.siteFlags, func(o *web.Config) {
+		door.open(o)
+		o.OpenSignUp = true
+	})
 	if err != nil {
 		return err
 	}
@@ -96,7 +104,7 @@ func (c demoCmd) Run(w *world) (err error) {
 	if err != nil {
 		return err
 	}
-	runner, err := h.runner(ctx, transport)
+	runner, err := h.runner(ctx, cr)
 	if err != nil {
 		return err
 	}

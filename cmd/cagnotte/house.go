@@ -35,6 +35,8 @@ type house struct {
 	merchants     *merchant.Catalogue
 	merchantsLock sync.Mutex
 	definitions   []*portal.Definition
+	// progress is how far the runs in progress have come.
+	progress noticeboard
 }
 
 type houseOptions struct {

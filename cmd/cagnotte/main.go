@@ -79,6 +79,8 @@ type cli struct {
 	Demo      demoCmd      `cmd:"" help:"Start demo portals on this machine, crawl them, and serve."`
 	Serve     serveCmd     `cmd:"" help:"Serve web, API, scheduler and crawler."`
 	Crawl     crawlCmd     `cmd:"" help:"Crawl now, and print what came of it."`
+	Schedule  scheduleCmd  `cmd:"" help:"When portals are crawled: list, set, pause, resume, run, cancel."`
+	Runs      runsCmd      `cmd:"" help:"What crawls gave, and what the gate holds back."`
 	Users     usersCmd     `cmd:"" help:"Accounts, while no process serves the folder."`
 	Ledger    ledgerCmd    `cmd:"" help:"Your money: balances, exports, archives, while no process serves the folder."`
 	Rank      rankCmd      `cmd:"" help:"Which portal leaves the most money in your hands."`

@@ -22,8 +22,9 @@ import (
 )
 
 type portalsCmd struct {
-	Check portalsCheckCmd `cmd:"" help:"Validate portal definitions, with line and column of each fault."`
-	Try   portalsTryCmd   `cmd:"" help:"Run a definition on one saved page and print what it finds."`
+	Check       portalsCheckCmd       `cmd:"" help:"Validate portal definitions, with line and column of each fault."`
+	Try         portalsTryCmd         `cmd:"" help:"Run a definition on one saved page and print what it finds."`
+	Publication portalsPublicationCmd `cmd:"" help:"What may be shown of a portal: public, relation, private or off."`
 }
 
 type portalsCheckCmd struct {

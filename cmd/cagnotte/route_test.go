@@ -142,6 +142,7 @@ func TestMainJob(t *testing.T) {
 	}
 
 	demoPeople(t, demo)
+	demoDesk(t, data, portals.Items[0].ID)
 
 	status, _, stderr := command(t, "", "crawl", "--data", data)
 	if status != exitLocked || !strings.Contains(stderr, strings.TrimPrefix(demo.base, "http://")) {

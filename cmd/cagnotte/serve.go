@@ -60,7 +60,30 @@ func (c serveCmd) Run(w *world) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
+	var services []service
+	var cr *crawler.Crawler
+	if !c.NoCrawl {
+		transport, err := h.transport(c.Contact, nil)
+		if err != nil {
+			return err
+		}
+		defer transport.Close()
+		if cr, err = h.crawler(transport); err != nil {
+			return err
+		}
+		runner, err := h.runner(w.ctx, cr)
+		if err != nil {
+			return err
+		}
+		services = append(services, runner.Run)
+	}
+	door, err := h.door(cr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, door.Close()) }()
 	s, err := h.site(w, c.siteFlags, func(o *web.Config) {
+		door.open(o)
 		o.AsOf, o.OpenSignUp, o.SingleUser, o.TrustNetwork = asOf, c.SignUp == "open", c.SingleUser, c.TrustNetwork
 	})
 	if err != nil {
@@ -73,19 +96,6 @@ func (c serveCmd) Run(w *world) (err error) {
 		}
 	} else if err := h.inviteOperator(w, c.siteFlags, listener.Addr()); err != nil {
 		return err
-	}
-	var services []service
-	if !c.NoCrawl {
-		transport, err := h.transport(c.Contact, nil)
-		if err != nil {
-			return err
-		}
-		defer transport.Close()
-		runner, err := h.runner(w.ctx, transport)
-		if err != nil {
-			return err
-		}
-		services = append(services, runner.Run)
 	}
 	return h.serve(w, s, listener, services...)
 }
@@ -164,11 +174,7 @@ func (h *house) site(w *world, c siteFlags, more func(*web.Config)) (*site, erro
 }
 
 // runner schedules the portals' crawls.
-func (h *house) runner(ctx context.Context, opener crawler.Opener) (*schedule.Runner, error) {
-	cr, err := h.crawler(opener)
-	if err != nil {
-		return nil, err
-	}
+func (h *house) runner(ctx context.Context, cr *crawler.Crawler) (*schedule.Runner, error) {
 	if err := h.plan(ctx); err != nil {
 		return nil, err
 	}
@@ -187,7 +193,8 @@ func (h *house) runner(ctx context.Context, opener crawler.Opener) (*schedule.Ru
 				return schedule.Result{Cancelled: true} // taken down since it was planned
 			}
 			// A broken portal is looked at by its lists' first pages alone.
-			r, err := cr.Run(ctx, d, crawler.Options{Run: run, Probe: p.Health.State == cashback.Broken})
+			defer h.progress.post(crawler.Progress{Portal: portal, Run: run, Done: true})
+			r, err := cr.Run(ctx, d, crawler.Options{Run: run, Probe: p.Health.State == cashback.Broken, Progress: h.progress.post})
 			if err != nil {
 				return schedule.Result{Err: err.Error()}
 			}

@@ -422,3 +422,61 @@ func (j Job) Finish(now time.Time, run string, r Result, l Limits) (Job, error) 
 	}
 	return j, nil
 }
+
+// The operator's words. Each is a pure change of the row, like everything here.
+
+// WithPlan puts the operator's plan in the place of the definition's. A job that
+// waits is planned anew; one that is asked for, backs off or runs goes on doing so.
+func (j Job) WithPlan(p Plan, now time.Time) (Job, error) {
+	if err := p.Validate(); err != nil {
+		return j, err
+	}
+	j.Plan, j.Own = p, true
+	j.Next = p.Next(j.Portal, now)
+	return j, nil
+}
+
+// WithDefault gives the word back to the definition, whose plan it is.
+func (j Job) WithDefault(p Plan, now time.Time) Job {
+	if j.Own || j.Plan != p {
+		j.Plan, j.Own = p, false
+		j.Next = p.Next(j.Portal, now)
+	}
+	return j
+}
+
+// Pause lets no run begin until Resume; one in progress goes on.
+func (j Job) Pause() Job {
+	j.Paused, j.Now = true, false
+	return j
+}
+
+// Resume lets the plan count again. What was missed meanwhile is one run, due now.
+func (j Job) Resume() Job {
+	j.Paused = false
+	return j
+}
+
+// Ask wants a run at once. It is a Conflict while one is in progress.
+func (j Job) Ask() (Job, error) {
+	if j.Lease != nil {
+		return j, cashback.Errorf(cashback.Conflict, "%s is being crawled since %s", j.Portal, j.Lease.Since.Format(time.RFC3339))
+	}
+	j.Now = true
+	return j, nil
+}
+
+// Cancel stops the run in progress, or takes back that one was asked for. It is a
+// Conflict where there is neither.
+func (j Job) Cancel() (Job, error) {
+	switch {
+	case j.Lease != nil:
+		lease := *j.Lease
+		lease.Cancel = true
+		j.Lease = &lease
+	case !j.Now:
+		return j, cashback.Errorf(cashback.Conflict, "%s isn't being crawled", j.Portal)
+	}
+	j.Now = false
+	return j, nil
+}

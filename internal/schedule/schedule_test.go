@@ -199,3 +199,47 @@ func FuzzPlan(f *testing.F) {
 		}
 	})
 }
+
+// What an operator says changes the row alone, and only where it makes sense.
+func TestOperatorsWords(t *testing.T) {
+	now := at("2026-11-24T12:00:00Z")
+	j := Job{Portal: "p", Plan: Plan{Every: 6 * time.Hour}, Next: now.Add(time.Hour)}
+	if _, err := j.WithPlan(Plan{Every: time.Minute}, now); cashback.KindOf(err) != cashback.Invalid {
+		t.Errorf("a plan of every minute was taken: %v", err)
+	}
+	own, err := j.WithPlan(Plan{Cron: "0 4 * * *", Zone: "Europe/Paris"}, now)
+	if err != nil || !own.Own || !own.Next.Equal(at("2026-11-25T03:00:00Z")) {
+		t.Errorf("planned for %s (own %t): %v", own.Next, own.Own, err)
+	}
+	if back := own.WithDefault(j.Plan, now); back.Own || back.Plan != j.Plan || !back.Next.Equal(j.Plan.Next("p", now)) {
+		t.Errorf("the definition's plan again: %+v", back)
+	}
+	if same := j.WithDefault(j.Plan, now); same != j {
+		t.Errorf("the same plan changed the row: %+v", same)
+	}
+	asked, err := j.Ask()
+	if err != nil || len(Due([]Job{asked}, now, Defaults())) != 1 {
+		t.Errorf("asked for, and not due: %+v, %v", asked, err)
+	}
+	if p := asked.Pause(); p.Now || len(Due([]Job{p}, now.Add(48*time.Hour), Defaults())) != 0 {
+		t.Errorf("paused, and due: %+v", p)
+	} else if r := p.Resume(); len(Due([]Job{r}, now.Add(48*time.Hour), Defaults())) != 1 {
+		t.Errorf("resumed, and never due: %+v", r)
+	}
+	if back, err := asked.Cancel(); err != nil || back.Now {
+		t.Errorf("cancelled before it began: %+v, %v", back, err)
+	}
+	if _, err := j.Cancel(); cashback.KindOf(err) != cashback.Conflict {
+		t.Errorf("cancelled what doesn't run: %v", err)
+	}
+	running, err := j.Start(now, "me", "r", Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := running.Ask(); cashback.KindOf(err) != cashback.Conflict {
+		t.Errorf("asked for a run beside the one in progress: %v", err)
+	}
+	if c, err := running.Cancel(); err != nil || !c.Lease.Cancel || running.Lease.Cancel {
+		t.Errorf("cancelled: %+v, %v", c.Lease, err)
+	}
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/cagnotte/cagnotte/crawler"
+	"github.com/cagnotte/cagnotte/crawler/fetch"
+	"github.com/cagnotte/cagnotte/internal/account"
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/merchant"
+	"github.com/cagnotte/cagnotte/internal/schedule"
+	"github.com/cagnotte/cagnotte/web"
+)
+
+// desk is what the operator's pages and verbs do beside what the store does alone: it
+// brings the catalogue of merchants, the gate and the crawler together.
+type desk struct {
+	house *house
+	// crawler accepts runs that were held back; it may have no way to the network.
+	crawler *crawler.Crawler
+	// crawls says that runs are started in this process.
+	crawls bool
+}
+
+// desk opens the operator's side of a house. Without a crawler nothing is crawled, and
+// what was held back can be accepted all the same.
+func (h *house) desk(cr *crawler.Crawler) (*desk, error) {
+	if cr != nil {
+		return &desk{h, cr, true}, nil
+	}
+	cr, err := h.crawler(closed{})
+	return &desk{house: h, crawler: cr}, err
+}
+
+// keyName is the file in the data folder with what opens the operator's part of the
+// API. Only who runs the program can read it: to whom the folder belongs, its operator's
+// words belong too, with no account and no password in a script.
+const keyName = "operator.key"
+
+// door is how verbs of this machine reach the desk of a running server.
+type door struct {
+	*desk
+	secret string
+	file   string // "" where nothing was written
+}
+
+// door makes a key that lasts as long as the process, and leaves it in the folder.
+func (h *house) door(cr *crawler.Crawler) (_ *door, err error) {
+	d := &door{file: filepath.Join(h.dir, keyName)}
+	if d.desk, err = h.desk(cr); err != nil {
+		return nil, err
+	}
+	if d.secret, err = account.NewToken(rand.Reader); err != nil {
+		return nil, err
+	}
+	// A file that is there keeps the rights it has: it goes first.
+	if err := os.Remove(d.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, cashback.Errorf(cashback.DiskFailed, "replace %s: %w", d.file, err)
+	}
+	if err := os.WriteFile(d.file, []byte(d.secret+"\n"), 0o600); err != nil {
+		return nil, cashback.Errorf(cashback.DiskFailed, "write %s: %w", d.file, err)
+	}
+	return d, nil
+}
+
+// open gives the desk and its key to a server.
+func (d *door) open(o *web.Config) { o.Crawls, o.Catalogue, o.Secret = d.desk, d.desk, d.secret }
+
+// Close takes the key away.
+func (d *door) Close() error {
+	if err := os.Remove(d.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return cashback.Errorf(cashback.DiskFailed, "take away %s: %w", d.file, err)
+	}
+	return nil
+}
+
+// closed is no way to the network.
+type closed struct{}
+
+func (closed) Open(fetch.Policy) (fetch.Session, error) {
+	return nil, cashback.Errorf(cashback.Unavailable, "this process doesn't crawl")
+}
+
+// Active says whether runs are started in this process.
+func (d *desk) Active() bool { return d.crawls }
+
+// Plan is the definition's schedule of a portal; false where no definition has one.
+func (d *desk) Plan(portal string) (schedule.Plan, bool) {
+	def, err := d.house.definition(portal)
+	if err != nil {
+		return schedule.Plan{}, false
+	}
+	p := schedule.Plan(def.Plan())
+	return p, p != schedule.Plan{}
+}
+
+// Accept publishes a run that is held back.
+func (d *desk) Accept(ctx context.Context, portal, run, by, reason string) (cashback.Run, error) {
+	return d.crawler.Accept(ctx, portal, run, by, reason)
+}
+
+// Correct carries out a correction of merchants.
+func (d *desk) Correct(ctx context.Context, ev merchant.Event) (merchant.Event, error) {
+	ev, _, err := d.house.correct(ctx, ev)
+	return ev, err
+}
+
+// Reviews are the entries whose shop is in doubt; Corrections what was corrected.
+func (d *desk) Reviews() []merchant.Review {
+	d.house.merchantsLock.Lock()
+	defer d.house.merchantsLock.Unlock()
+	return slices.Clone(d.house.merchants.Reviews())
+}
+
+// Corrections are the operators' events, oldest first.
+func (d *desk) Corrections() []merchant.Event {
+	d.house.merchantsLock.Lock()
+	defer d.house.merchantsLock.Unlock()
+	return slices.Clone(d.house.merchants.Events())
+}
+
+// Members are a merchant's entries, each with why it is there.
+func (d *desk) Members(id cashback.MerchantID) (m cashback.Merchant, members []merchant.Ref, reasons [][]string, ok bool) {
+	d.house.merchantsLock.Lock()
+	defer d.house.merchantsLock.Unlock()
+	if m, ok = d.house.merchants.Merchant(id); !ok {
+		return m, nil, nil, false
+	}
+	members = slices.Clone(d.house.merchants.Members(m.ID))
+	for _, ref := range members {
+		reasons = append(reasons, d.house.merchants.Reasons(ref))
+	}
+	return m, members, reasons, true
+}
+
+// Watch tells how far the runs in progress have come, by portal, and closes the channel
+// when that has changed.
+func (d *desk) Watch() (map[string]crawler.Progress, <-chan struct{}) {
+	return d.house.progress.watch()
+}
+
+// noticeboard holds how far runs have come, for whoever wants to look.
+type noticeboard struct {
+	mu      sync.Mutex
+	runs    map[string]crawler.Progress
+	changed chan struct{}
+}
+
+// post takes a run's progress; one that is done is taken down.
+func (n *noticeboard) post(p crawler.Progress) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.runs == nil {
+		n.runs = map[string]crawler.Progress{}
+	}
+	if p.Done {
+		delete(n.runs, p.Portal)
+	} else {
+		n.runs[p.Portal] = p
+	}
+	if n.changed != nil {
+		close(n.changed)
+		n.changed = nil
+	}
+}
+
+func (n *noticeboard) watch() (map[string]crawler.Progress, <-chan struct{}) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.changed == nil {
+		n.changed = make(chan struct{})
+	}
+	return maps.Clone(n.runs), n.changed
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cagnotte/cagnotte/web/view"
+)
+
+// desked runs an operator's verb and wants it to go well.
+func desked(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	status, stdout, stderr := command(t, "", append(args, "--data", dir)...)
+	if status != exitOK {
+		t.Fatalf("%v: status %d, %s", args, status, stderr)
+	}
+	return stdout
+}
+
+func scheduled(t *testing.T, dir, portal string) view.DeskPortal {
+	t.Helper()
+	var all []view.DeskPortal
+	if err := json.Unmarshal([]byte(desked(t, dir, "schedule", "list", "--json")), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		if p.ID == portal {
+			return p
+		}
+	}
+	t.Fatalf("%s isn't listed", portal)
+	return view.DeskPortal{}
+}
+
+// TestScheduleVerbs: without a server the verbs work on the folder; what the operator
+// set outlives every start, and only their word brings the definition's back.
+func TestScheduleVerbs(t *testing.T) {
+	dir := t.TempDir()
+	list(t, dir, "one", "Blithering")
+	shipped := scheduled(t, dir, "poulpeo-fr")
+	if shipped.Job == nil || shipped.Job.Own || shipped.Job.Default == nil || shipped.Job.Plan != *shipped.Job.Default {
+		t.Fatalf("the definition's schedule isn't planned: %+v", shipped.Job)
+	}
+	desked(t, dir, "schedule", "set", "poulpeo-fr", "--cron", "30 4 * * *", "--zone", "Europe/Paris", "--reason", "their night")
+	for range 2 { // each verb opens the folder anew, as a restart does
+		p := scheduled(t, dir, "poulpeo-fr")
+		if p.Job.Plan != (view.Plan{Cron: "30 4 * * *", Zone: "Europe/Paris"}) || !p.Job.Own {
+			t.Fatalf("the operator's schedule was lost: %+v", p.Job)
+		}
+	}
+	desked(t, dir, "schedule", "pause", "poulpeo-fr")
+	if p := scheduled(t, dir, "poulpeo-fr"); !p.Job.Paused {
+		t.Errorf("not paused: %+v", p.Job)
+	}
+	desked(t, dir, "schedule", "resume", "--all")
+	desked(t, dir, "schedule", "set", "poulpeo-fr", "--default")
+	if p := scheduled(t, dir, "poulpeo-fr"); p.Job.Own || p.Job.Paused || p.Job.Plan != *p.Job.Default {
+		t.Errorf("not the definition's again: %+v", p.Job)
+	}
+	desked(t, dir, "schedule", "run", "poulpeo-fr")
+	if p := scheduled(t, dir, "poulpeo-fr"); !p.Job.Asked {
+		t.Errorf("not asked for: %+v", p.Job)
+	}
+	desked(t, dir, "schedule", "cancel", "poulpeo-fr")
+	desked(t, dir, "portals", "publication", "one", "private", "--reason", "asked to")
+	if p := scheduled(t, dir, "one"); p.Publication != "private" || !p.OwnMode {
+		t.Errorf("%+v", p)
+	}
+	if out := desked(t, dir, "runs", "list", "one"); !strings.Contains(out, "publish") {
+		t.Errorf("the portal's runs: %s", out)
+	}
+	for _, c := range []struct{ args, says string }{
+		{"schedule set poulpeo-fr --every 5m", "between"},
+		{"schedule set poulpeo-fr --cron nonsense", "cron expression"},
+		{"schedule set nobody --every 6h", "isn’t here"},
+		{"schedule pause", "--all"},
+		{"schedule set poulpeo-fr", "needs an interval"},
+		{"portals publication one secret", "must be one of"},
+		{"runs accept nothing --reason x", "isn’t here"},
+		{"runs reject nothing", "--reason"},
+	} {
+		if status, _, stderr := command(t, "", append(strings.Fields(c.args), "--data", dir)...); status != exitInvalid {
+			t.Errorf("%s: status %d, said %q, want %q", c.args, status, stderr, c.says)
+		} else if !strings.Contains(stderr, c.says) && c.says != "isn’t here" {
+			t.Errorf("%s said %q, want %q", c.args, stderr, c.says)
+		}
+	}
+}
+
+// demoDesk: while a server has the folder, the verbs reach it by the key that it left
+// there for the folder's owner alone.
+func demoDesk(t *testing.T, dir, portal string) {
+	t.Helper()
+	info, err := os.Stat(filepath.Join(dir, keyName))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("the key: %v, %v", info, err)
+	}
+	before := scheduled(t, dir, portal)
+	desked(t, dir, "schedule", "pause", portal)
+	if p := scheduled(t, dir, portal); !p.Job.Paused {
+		t.Errorf("the running server didn't pause it: %+v", p.Job)
+	}
+	desked(t, dir, "schedule", "run", portal, "--reason", "a look")
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-look.C {
+		p := scheduled(t, dir, portal)
+		if p.LastRun != nil && before.LastRun != nil && p.LastRun.ID != before.LastRun.ID && p.Job.Running == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it was never crawled: %+v", p.Job)
+		}
+	}
+	desked(t, dir, "schedule", "resume", portal)
+}

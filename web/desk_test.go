@@ -1,0 +1,420 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cagnotte/cagnotte/crawler"
+	"github.com/cagnotte/cagnotte/internal/account"
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/schedule"
+	"github.com/cagnotte/cagnotte/internal/store"
+	"github.com/cagnotte/cagnotte/web/view"
+)
+
+// crawls stands for the crawler: it publishes what is accepted, and tells of progress
+// what the test says.
+type crawls struct {
+	store *store.Store
+
+	mu      sync.Mutex
+	runs    map[string]crawler.Progress
+	changed chan struct{}
+}
+
+func (c *crawls) Active() bool { return true }
+
+func (c *crawls) Plan(string) (schedule.Plan, bool) {
+	return schedule.Plan{Every: 6 * time.Hour, Zone: "Europe/Paris"}, true
+}
+
+func (c *crawls) Accept(ctx context.Context, portal, run, by, reason string) (cashback.Run, error) {
+	held, found, err := c.store.Held(ctx, portal)
+	if err != nil || !found || held.Snapshot.Run.ID != run {
+		return cashback.Run{}, cashback.Errorf(cashback.Conflict, "it isn't held back any more")
+	}
+	held.Judgement.Verdict = cashback.PublishUpserts
+	held.Judgement.Health.State = cashback.Healthy
+	out, err := c.store.Publish(ctx, store.Publication{Snapshot: held.Snapshot, Judgement: held.Judgement, By: by, Reason: reason})
+	return out.Run, err
+}
+
+func (c *crawls) Watch() (map[string]crawler.Progress, <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.changed == nil {
+		c.changed = make(chan struct{})
+	}
+	return c.runs, c.changed
+}
+
+func (c *crawls) set(runs map[string]crawler.Progress) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.runs = runs
+	if c.changed != nil {
+		close(c.changed)
+		c.changed = nil
+	}
+}
+
+func newDesk(t testing.TB) (*crowd, *crawls) {
+	t.Helper()
+	c := &crawls{}
+	p := newCrowd(t, func(o *Config) { o.Crawls, o.Secret = c, deskSecret })
+	c.store = p.Store
+	return p, c
+}
+
+// hold keeps back a run of a portal in which its rates are as given.
+func (p *crowd) hold(portal, run string, rate string) {
+	p.t.Helper()
+	ctx := context.Background()
+	live, err := p.operator().PortalOffers(ctx, portal)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	sp, err := p.operator().Portal(ctx, portal)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for i := range live {
+		live[i].Tiers = []cashback.Tier{percent(rate)}
+		live[i].Kind = cashback.Percent
+		live[i].Receipt.RawText, live[i].Receipt.Run, live[i].Receipt.ReadAt = rate+" %", run, today
+	}
+	_, err = p.Store.Hold(ctx, cashback.Snapshot{
+		Portal: sp.Portal, Offers: live,
+		Run: cashback.Run{ID: run, Portal: portal, StartedAt: today.Add(-time.Minute), EndedAt: today, Complete: true, Finish: "done", Offers: len(live)},
+	}, cashback.Judgement{
+		Verdict:  cashback.Hold,
+		Findings: []cashback.Finding{{Rule: "G5", Result: cashback.Fail, Reason: "median_shift", Measured: "percent ×9", Limit: "±50 ‰", Sample: []string{live[0].Entry.Name}}},
+		Health:   cashback.PortalHealth{Portal: portal, State: cashback.Suspect, Bad: 1, LastGoodAt: today.Add(-26 * time.Hour)},
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// TestHeldRun: what the gate holds back is on the desk with its evidence, and not on
+// the shop's page; only a word with a reason changes that, and the log says whose.
+func TestHeldRun(t *testing.T) {
+	p, _ := newDesk(t)
+	olga := p.as(p.olga)
+	h := p.Handler()
+	shop := "/en/shops/" + shopNamed(t, p.Server, "fnac").Slug
+	before := body(t, ask(h, "GET", shop))
+	p.hold("sitot", "held-1", "43")
+	if now := body(t, ask(h, "GET", shop)); strings.Contains(now, "43%") {
+		t.Error("a rate that is held back is on the shop's page")
+	} else if !strings.Contains(before, "Sitôt") || !strings.Contains(now, "Sitôt") {
+		t.Error("the last good rate has gone from the shop's page")
+	}
+	if desk := body(t, ask(h, "GET", "/en/ops", olga)); !strings.Contains(desk, "/en/ops/runs/held-1") || !strings.Contains(desk, "1 run waits for your word") {
+		t.Error("the desk doesn't say that a run waits")
+	}
+	page := body(t, ask(h, "GET", "/en/ops/runs/held-1", olga))
+	for _, want := range []string{"All rates moved together.", "percent ×9, allowed ±50 ‰", "43%", "read 26 hours ago", "Accept and publish"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the run's page lacks %q", want)
+		}
+	}
+	if r := post(h, "/en/ops/runs/held-1/accept", url.Values{"reason": {" "}}, olga); r.StatusCode != 422 || !strings.Contains(body(t, r), "A reason is needed") {
+		t.Errorf("accepted without a reason: %d", r.StatusCode)
+	}
+	if r := post(h, "/en/ops/runs/held-1/reject", url.Values{"reason": {"misread"}}, olga); r.StatusCode != 303 {
+		t.Fatalf("rejecting: %d", r.StatusCode)
+	}
+	if now := body(t, ask(h, "GET", shop)); strings.Contains(now, "43%") {
+		t.Error("a rejected rate is shown")
+	}
+	if page := body(t, ask(h, "GET", "/en/ops/runs/held-1", olga)); strings.Contains(page, "Accept and publish") {
+		t.Error("a rejected run can be accepted")
+	}
+	p.hold("sitot", "held-2", "44")
+	if r := post(h, "/en/ops/runs/held-1/accept", url.Values{"reason": {"too late"}}, olga); r.StatusCode != 303 || p.heldRun("sitot") != "held-2" {
+		t.Errorf("an answer to another run was taken: %d", r.StatusCode)
+	}
+	if r := post(h, "/en/ops/runs/held-2/accept", url.Values{"reason": {"a real sale"}}, olga); r.StatusCode != 303 {
+		t.Fatalf("accepting: %d", r.StatusCode)
+	}
+	if now := body(t, ask(h, "GET", shop)); !strings.Contains(now, "44%") {
+		t.Error("an accepted rate isn't shown")
+	}
+	log := body(t, ask(h, "GET", "/en/ops/audit", olga))
+	for _, want := range []string{"a real sale", "misread", "olga@example.org", "Accepted", "Rejected"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q", want)
+		}
+	}
+}
+
+func (p *crowd) heldRun(portal string) string {
+	p.t.Helper()
+	sp, err := p.operator().Portal(context.Background(), portal)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return sp.HeldRun
+}
+
+// TestTakeDown: taking a portal down works at once, for pages, the API, what the server
+// keeps and what a browser or a proxy has kept; and so does every other mode.
+func TestTakeDown(t *testing.T) {
+	p, _ := newDesk(t)
+	olga := p.as(p.olga)
+	h := p.Handler()
+	fnac := shopNamed(t, p.Server, "fnac")
+	pages := []string{"/fr/shops/" + fnac.Slug, "/fr/portals", "/api/v1/portals", "/api/v1/merchants/" + itoa(fnac.ID) + "/ranking", "/api/v1/merchants/" + itoa(fnac.ID), "/fr/portals/sitot", "/api/v1/portals/sitot"}
+	tags := map[string]string{}
+	for _, path := range pages {
+		for range 2 { // the second answer is a kept one
+			r := ask(h, "GET", path)
+			tags[path] = r.Header.Get("ETag")
+			if !strings.Contains(body(t, r), "Sit") || r.StatusCode != 200 || tags[path] == "" {
+				t.Fatalf("%s: %d", path, r.StatusCode)
+			}
+		}
+		if r := ask(h, "GET", path, header("If-None-Match", tags[path])); r.StatusCode != 304 {
+			t.Errorf("%s isn't kept: %d", path, r.StatusCode)
+		}
+	}
+	set := func(mode string) {
+		t.Helper()
+		if r := post(h, "/fr/ops/portals/sitot/publication", url.Values{"mode": {mode}, "reason": {"asked to"}}, olga); r.StatusCode != 303 {
+			t.Fatalf("%s: %d", mode, r.StatusCode)
+		}
+	}
+	for _, mode := range []string{"off", "private"} {
+		set(mode)
+		for _, path := range pages {
+			r := ask(h, "GET", path, header("If-None-Match", tags[path]))
+			if r.StatusCode == 304 || r.StatusCode == 200 && r.Header.Get("ETag") == tags[path] {
+				t.Errorf("%s: a cache would go on showing %s", mode, path)
+			}
+			if b := body(t, r); strings.Contains(b, "Sitôt") {
+				t.Errorf("%s: %s still names the portal", mode, path)
+			}
+			if strings.HasSuffix(path, "/portals/sitot") && r.StatusCode != 404 {
+				t.Errorf("%s: %s is there: %d", mode, path, r.StatusCode)
+			}
+		}
+	}
+	set("relation")
+	r := body(t, ask(h, "GET", "/api/v1/merchants/"+itoa(fnac.ID)+"/ranking"))
+	var ranking view.Ranking
+	if err := json.Unmarshal([]byte(r), &ranking); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range ranking.Ranked {
+		if row.Portal == "sitot" {
+			t.Error("a portal that is relation only is ranked")
+		}
+	}
+	set("public")
+	if b := body(t, ask(h, "GET", pages[0])); !strings.Contains(b, "Sitôt") {
+		t.Error("the portal didn't come back")
+	}
+	if r := post(h, "/fr/ops/portals/sitot/publication", url.Values{"mode": {"secret"}}, olga); r.StatusCode < 400 {
+		t.Errorf("a mode that isn't one was taken: %d", r.StatusCode)
+	}
+}
+
+func itoa(id cashback.MerchantID) string { return strconv.FormatUint(uint64(id), 10) }
+
+// TestSchedulePage: the forms of a portal change its row of the schedule, and refuse in
+// the reader's language what can't be.
+func TestSchedulePage(t *testing.T) {
+	p, _ := newDesk(t)
+	olga := p.as(p.olga)
+	h := p.Handler()
+	tell := func(verb string, pairs ...string) *http.Response {
+		t.Helper()
+		form := url.Values{}
+		for i := 0; i+1 < len(pairs); i += 2 {
+			form.Set(pairs[i], pairs[i+1])
+		}
+		return post(h, "/fr/ops/portals/sitot/"+verb, form, olga)
+	}
+	job := func() schedule.Job {
+		t.Helper()
+		j, err := p.Store.Job(context.Background(), "sitot")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j
+	}
+	for field, value := range map[string]string{"every": "5m", "cron": "every day", "window": "dawn", "zone": "Gaul"} {
+		form := []string{"every", "6h", field, value}
+		if field == "cron" {
+			form = []string{"cron", value}
+		}
+		r := tell("schedule", form...)
+		if b := body(t, r); r.StatusCode != 422 || !strings.Contains(b, p.locales.Get("fr").T("refuse."+field)) {
+			t.Errorf("%s %q: %d", field, value, r.StatusCode)
+		}
+	}
+	if r := tell("schedule", "cron", "30 4 * * *", "zone", "Europe/Paris"); r.StatusCode != 303 || job().Plan.Cron != "30 4 * * *" || !job().Own {
+		t.Errorf("%d, %+v", r.StatusCode, job())
+	}
+	if r := tell("schedule", "default", "1"); r.StatusCode != 303 || job().Own || job().Plan.Every != 6*time.Hour {
+		t.Errorf("%d, %+v", r.StatusCode, job())
+	}
+	if tell("pause"); !job().Paused {
+		t.Error("not paused")
+	}
+	if tell("run"); !job().Now {
+		t.Error("a paused portal can't be asked for")
+	}
+	if tell("cancel"); job().Now {
+		t.Error("what was asked for can't be taken back")
+	}
+	if r := tell("cancel"); r.StatusCode != 303 { // with a sentence
+		t.Errorf("cancelling nothing: %d", r.StatusCode)
+	}
+	if r := post(h, "/fr/ops/all/resume", nil, olga); r.StatusCode != 303 || job().Paused {
+		t.Errorf("resume all: %d, %+v", r.StatusCode, job())
+	}
+	if r := tell("explode"); r.StatusCode != 404 {
+		t.Errorf("a verb that isn't one: %d", r.StatusCode)
+	}
+	if r := post(h, "/fr/ops/portals/none/pause", nil, olga); r.StatusCode != 404 {
+		t.Errorf("a portal that isn't one: %d", r.StatusCode)
+	}
+	page := body(t, ask(h, "GET", "/fr/ops/portals/sitot", olga))
+	for _, want := range []string{"Toutes les 6h", "(Europe/Paris)", "olga@example.org"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the portal's page lacks %q", want)
+		}
+	}
+}
+
+// TestDeskAPI: who can read the folder's key, or has an operator's API key, says the
+// same words to the API.
+func TestDeskAPI(t *testing.T) {
+	p, _ := newDesk(t)
+	h := p.Handler()
+	ctx := context.Background()
+	send := func(path, b string, key string) *http.Response {
+		r := httptest.NewRequest(http.MethodPost, "/api/v1/ops/"+path, strings.NewReader(b))
+		r.Host, r.RemoteAddr = "localhost:8080", "127.0.0.1:4711"
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+key)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Result()
+	}
+	soon := p.Now().Add(24 * time.Hour)
+	_, operate, err := p.desk.NewKey(ctx, p.olga, "robot", []account.Scope{account.Operate}, soon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, reads, err := p.desk.NewKey(ctx, p.olga, "reader", []account.Scope{account.ReadLedger}, soon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		key, path, body string
+		want            int
+	}{
+		{deskSecret, "portals/sitot/pause", `{"reason":"at night"}`, 200},
+		{operate, "portals/sitot/resume", `{}`, 200},
+		{operate, "portals/sitot/resume", ``, 200},
+		{reads, "portals/sitot/resume", `{}`, 403},
+		{"", "portals/sitot/resume", `{}`, 401},
+		{deskSecret + "x", "portals/sitot/resume", `{}`, 401},
+		{deskSecret, "portals/sitot/resume", `{"whim":1}`, 400},
+		{deskSecret, "portals/sitot/resume", `{} {}`, 400},
+		{deskSecret, "portals/sitot/resume", `[`, 400},
+		{deskSecret, "portals/sitot/schedule", `{"every":"1s"}`, 400},
+		{deskSecret, "portals/sitot/cancel", `{}`, 409},
+		{deskSecret, "portals/none/run", `{}`, 404},
+		{deskSecret, "portals/pause", `{}`, 200},
+		{deskSecret, "runs/none/accept", `{"reason":"x"}`, 404},
+		{deskSecret, "portals/sitot/publication", `{"mode":"private","reason":"asked to"}`, 200},
+	} {
+		if r := send(c.path, c.body, c.key); r.StatusCode != c.want {
+			t.Errorf("%s %s: %d, want %d: %s", c.path, c.body, r.StatusCode, c.want, body(t, r))
+		}
+	}
+	var all view.List[view.DeskPortal]
+	if err := json.Unmarshal([]byte(body(t, ask(h, "GET", "/api/v1/ops/portals", deskKey...))), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all.Items {
+		if p.ID == "sitot" && (p.Job == nil || !p.Job.Paused || p.Publication != cashback.Private) {
+			t.Errorf("%+v", p)
+		}
+	}
+	var log view.List[store.AuditEntry]
+	if err := json.Unmarshal([]byte(body(t, ask(h, "GET", "/api/v1/ops/audit", deskKey...))), &log); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(log.Items); n == 0 || log.Items[0].What != "publication" || log.Items[0].By != "this machine" || log.Items[0].Reason != "asked to" {
+		t.Errorf("%+v", log.Items)
+	}
+}
+
+// TestLive: progress comes as it is made, over a connection whose deadlines are much
+// shorter than the stream, and the stream ends with the server.
+func TestLive(t *testing.T) {
+	p, c := newDesk(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := p.HTTP()
+	server.ReadTimeout, server.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	defer func() {
+		_ = server.Close()
+		<-served
+	}()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+l.Addr().String()+"/en/ops/live", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.as(p.olga)(req)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != kindEvents || resp.Header.Get("Cache-Control") != "private, no-store" {
+		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	until := func(want string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), want) {
+				return
+			}
+		}
+		t.Fatalf("the stream ended before %q: %v", want, lines.Err())
+	}
+	until("data: []")
+	c.set(map[string]crawler.Progress{"sitot": {Portal: "sitot", Run: "r1", Pages: 3, Known: 9, Offers: 60}})
+	until(`"3 of 9 pages, 60 offers"`)
+	until("event: changed")
+	c.set(map[string]crawler.Progress{"sitot": {Portal: "sitot", Run: "r1", Pages: 9, Known: 9, Offers: 160}})
+	until(`"9 of 9 pages, 160 offers"`)
+	c.set(nil)
+	until("event: changed")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		t.Errorf("the stream holds the server up: %v", err)
+	}
+}

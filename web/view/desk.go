@@ -1,0 +1,138 @@
+package view
+
+import (
+	"strings"
+	"time"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/schedule"
+)
+
+// DeskPortal is a portal as its operator sees it.
+type DeskPortal struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	Homepage string `json:"homepage,omitempty"`
+	// Publication is the mode in force; Own says that the operator set it.
+	Publication cashback.Publication `json:"publication"`
+	OwnMode     bool                 `json:"own_mode,omitempty"`
+	Health      cashback.Health      `json:"health"`
+	// Bad counts the runs in a row that failed the gate, Since is when the state began.
+	Bad   int       `json:"bad_runs,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+	// ReadAt is when a run last passed: the age of what is shown. Late says that it is
+	// older than twice what the schedule promises.
+	ReadAt   time.Time `json:"read_at,omitzero"`
+	Late     bool      `json:"late,omitempty"`
+	Offers   int       `json:"offers"`
+	WithRate int       `json:"with_rate"`
+	// HeldRun is the run that the gate holds back.
+	HeldRun string        `json:"held_run,omitempty"`
+	LastRun *cashback.Run `json:"last_run,omitempty"`
+	Job     *DeskJob      `json:"job,omitempty"`
+}
+
+// DeskJob is what is planned for a portal, and what runs.
+type DeskJob struct {
+	Plan Plan `json:"plan"`
+	// Own says that the operator's plan stands in the place of the definition's.
+	Own     bool      `json:"own,omitempty"`
+	Default *Plan     `json:"default,omitempty"`
+	Paused  bool      `json:"paused,omitempty"`
+	Asked   bool      `json:"asked,omitempty"`
+	Next    time.Time `json:"next,omitzero"`
+	Running *DeskRun  `json:"running,omitempty"`
+	// Failures in a row; no run is tried before Backoff. Open says that only one probe
+	// a day is made.
+	Failures  int       `json:"failures,omitempty"`
+	Backoff   time.Time `json:"backoff,omitzero"`
+	Open      bool      `json:"breaker_open,omitempty"`
+	LastError string    `json:"last_error,omitempty"`
+	LastStart time.Time `json:"last_start,omitzero"`
+}
+
+// DeskRun is a run in progress.
+type DeskRun struct {
+	Run        string    `json:"run"`
+	Since      time.Time `json:"since"`
+	Cancelling bool      `json:"cancelling,omitempty"`
+	// Pages have been read, of Known so far; Offers are the entries found.
+	Pages  int `json:"pages"`
+	Known  int `json:"known"`
+	Offers int `json:"offers"`
+}
+
+// Plan is a schedule as people write it.
+type Plan struct {
+	Every  string `json:"every,omitempty"`
+	Cron   string `json:"cron,omitempty"`
+	Window string `json:"window,omitempty"`
+	Zone   string `json:"zone,omitempty"`
+}
+
+// PlanOf writes a schedule.
+func PlanOf(p schedule.Plan) Plan {
+	v := Plan{Cron: p.Cron, Window: p.Window, Zone: p.Zone}
+	if p.Every > 0 {
+		v.Every = Every(p.Every)
+	}
+	return v
+}
+
+// Every writes an interval without the units that are nothing: 6h, 90m.
+func Every(d time.Duration) string {
+	s := d.String()
+	for _, nothing := range []string{"0s", "0m"} {
+		if t := strings.TrimSuffix(s, nothing); t != s && strings.ContainsAny(t[max(len(t)-1, 0):], "hm") {
+			s = t
+		}
+	}
+	return s
+}
+
+// DeskReport is a run's report with what stands behind it.
+type DeskReport struct {
+	Run    cashback.Run `json:"run"`
+	Portal DeskPortal   `json:"portal"`
+	// Evidence is what the run would change; nil unless it is held back.
+	Evidence *Evidence `json:"evidence,omitempty"`
+}
+
+// Evidence is what a run that is held back would change, with samples.
+type Evidence struct {
+	HeldAt  time.Time     `json:"held_at"`
+	Changed int           `json:"changed"`
+	New     int           `json:"new"`
+	Gone    int           `json:"gone"`
+	Same    int           `json:"same"`
+	Samples []EvidenceRow `json:"samples" nullable:"false"`
+}
+
+// EvidenceRow is an entry before and after. An entry that is new has no before, one
+// that is gone no after.
+type EvidenceRow struct {
+	Key    string        `json:"key"`
+	Name   string        `json:"name"`
+	Before *EvidenceRate `json:"before,omitempty"`
+	After  *EvidenceRate `json:"after,omitempty"`
+}
+
+// EvidenceRate is what an entry said and how it was read.
+type EvidenceRate struct {
+	Name    string              `json:"name"`
+	RawText string              `json:"raw_text"`
+	Kind    cashback.RewardKind `json:"kind"`
+	Tiers   []cashback.Tier     `json:"tiers" nullable:"false"`
+	URL     string              `json:"url"`
+	ReadAt  time.Time           `json:"read_at"`
+}
+
+// Unread is a reward text that wasn't understood, and how often it stands there.
+type Unread struct {
+	Text   string `json:"text"`
+	Count  int    `json:"count"`
+	Reason string `json:"reason,omitempty"`
+	// Name is one of the shops.
+	Name string `json:"name"`
+	URL  string `json:"url"`
+}
