@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -371,5 +372,44 @@ func TestCheckSeesBrokenLedgers(t *testing.T) {
 				t.Errorf("unnoticed: %+v %v", rep, err)
 			}
 		})
+	}
+}
+
+// Every field of an event and of a purchase comes back: one that a colleague adds to the
+// noun, and that the records don't carry, fails here.
+func TestNoFieldOfTheLedgerIsLost(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	for range 100 {
+		var e earnings.Event
+		fill(rng, reflect.ValueOf(&e).Elem())
+		e.At, e.Recorded = e.At.Truncate(time.Microsecond), e.Recorded.Truncate(time.Microsecond)
+		e.Input, e.Hash = earnings.EvidenceOf([]byte(e.Input)).Hash, earnings.EvidenceOf([]byte(e.Hash)).Hash
+		var er eventRecord
+		if err := decode(ledgerBucket, nil, encoded(eventRecordOf(&e)), &er); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(e, er.event(e.Seq)); d != "" {
+			t.Fatal(d)
+		}
+		var p earnings.Purchase
+		for i := range reflect.TypeOf(p).NumField() {
+			if f := reflect.ValueOf(&p).Elem().Field(i); f.Kind() != reflect.Map {
+				fill(rng, f)
+			}
+		}
+		p.Bought = p.Bought.Truncate(time.Microsecond)
+		p.Since = map[earnings.State]time.Time{}
+		for _, s := range earnings.States {
+			if rng.IntN(2) == 0 {
+				p.Since[s] = time.UnixMicro(1 + rng.Int64N(1<<50)).UTC()
+			}
+		}
+		var pr purchaseRecord
+		if err := decode(purchasesBucket, nil, encoded(purchaseRecordOf(&p)), &pr); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(p, pr.purchase(p.ID)); d != "" {
+			t.Fatal(d)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/govalues/decimal"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/earnings"
 )
 
 // fill puts something into every field of a value, so that a field which a codec
@@ -104,6 +105,13 @@ func TestHotDecoding(t *testing.T) {
 		l.Offer.Own = &reading{ReadAt: p.ReadAt, Text: "t", Version: strings.Repeat("é", rng.IntN(200))}
 		compareDecoders(t, encoded(&l), &listing{}, &listing{}, true)
 		compareDecoders(t, encoded(&p), &pageRecord{}, &pageRecord{}, true)
+		var bought purchaseRecord
+		for i := range reflect.TypeOf(bought).NumField() {
+			if f := reflect.ValueOf(&bought).Elem().Field(i); rng.IntN(2) == 0 || f.Kind() == reflect.Slice {
+				fill(rng, f)
+			}
+		}
+		compareDecoders(t, encoded(&bought), &purchaseRecord{}, &purchaseRecord{}, true)
 		if e := new(entryRecord); !hot(encoded(&l), e) || *e != l.entryRecord {
 			t.Fatalf("the entry alone: %+v", e)
 		}
@@ -111,6 +119,7 @@ func TestHotDecoding(t *testing.T) {
 	// A field of a later program.
 	later := encoded(map[int]any{1: "key", 2: "name", 99: "news"})
 	compareDecoders(t, later, &listing{}, &listing{}, false)
+	compareDecoders(t, later, &purchaseRecord{}, &purchaseRecord{}, false)
 }
 
 func compareDecoders(t *testing.T, payload []byte, byHand, byLibrary any, must bool) {
@@ -132,7 +141,9 @@ func FuzzHotDecoding(f *testing.F) {
 	l.Offer = &offerRecord{Tiers: []cashback.Tier{{Components: []cashback.Component{{Kind: cashback.Percent, Value: dec("6.5")}}}}, RawText: "6,5 %"}
 	f.Add(encoded(&l))
 	f.Add(encoded(&pageRecord{URL: "u", reading: reading{ReadAt: 5, Hash: []byte{1, 2}}}))
+	f.Add(encoded(&purchaseRecord{Portal: "p", State: earnings.StatePaid, Amount: eur(5), Since: []int64{0, 7}, Events: []uint64{1, 1 << 40}}))
 	f.Fuzz(func(t *testing.T, payload []byte) {
+		compareDecoders(t, payload, &purchaseRecord{}, &purchaseRecord{}, false)
 		compareDecoders(t, payload, &listing{}, &listing{}, false)
 		compareDecoders(t, payload, &pageRecord{}, &pageRecord{}, false)
 	})
