@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/rank"
 )
 
 // Reader reads for somebody: what a portal's publication mode hides from them, no
@@ -96,12 +97,16 @@ type portalRecord struct {
 	Defined bool                 `cbor:"3,keyasint,omitempty"`
 	Mode    cashback.Publication `cbor:"4,keyasint,omitempty"`
 	Edits   cashback.Facts       `cbor:"5,keyasint,omitzero"`
+	// Learnt are facts that this catalogue and its ledgers have taught.
+	Learnt cashback.Facts `cbor:"6,keyasint,omitzero"`
 }
 
 func (r *portalRecord) effective() cashback.Portal {
 	p := r.Portal
 	p.Publication = cmp.Or(r.Mode, p.Publication, cashback.Public)
-	p.Facts = overlay(p.Facts, r.Edits)
+	// What portals claim of their own outcomes never counts (RANKING.md, "The case").
+	p.Facts.ConfirmRate, p.Facts.UpToShare = nil, nil
+	p.Facts = overlay(overlay(p.Facts, r.Learnt), r.Edits)
 	return p
 }
 
@@ -227,7 +232,7 @@ func (s *Store) SavePortals(ctx context.Context, portals []cashback.Portal) (err
 			delete(known, p.ID)
 			now := portalRecord{Portal: p, Defined: true}
 			if was != nil {
-				now.Number, now.Mode, now.Edits = was.Number, was.Mode, was.Edits
+				now.Number, now.Mode, now.Edits, now.Learnt = was.Number, was.Mode, was.Edits, was.Learnt
 			} else if now.Number, err = t.lostNumber(p.ID); err != nil {
 				return err
 			} else if now.Number != 0 {
@@ -421,13 +426,41 @@ type FactsChange struct {
 // the place of the definition's, the others don't count.
 func (s *Store) SaveFacts(ctx context.Context, portal string, edits cashback.Facts, by, note string) (err error) {
 	defer cashback.Wrap(&err, "save facts of %s", short(portal))
+	return s.editFacts(ctx, portal, by, note, func(now *cashback.Facts) error {
+		*now = edits
+		return nil
+	})
+}
+
+// SetFact states one fact of a portal on top of what the operator has stated before:
+// its name among cashback.FactNames, its value as one line of text, empty to give the
+// word back to the definition, and where and when it was read. A fact that no ranking
+// could take is refused with a sentence.
+func (s *Store) SetFact(ctx context.Context, portal, name, value string, origin cashback.Origin, by, note string) (err error) {
+	defer cashback.Wrap(&err, "state a fact of %s", short(portal))
+	return s.editFacts(ctx, portal, by, note, func(edits *cashback.Facts) error {
+		return edits.Set(name, value, origin)
+	})
+}
+
+func (s *Store) editFacts(ctx context.Context, portal, by, note string, edit func(*cashback.Facts) error) error {
 	return s.write(ctx, func(t *tx) error {
 		was, err := t.portal(portal)
 		if err != nil {
 			return err
 		}
 		now := *was
-		now.Edits = edits
+		if err := edit(&now.Edits); err != nil {
+			return err
+		}
+		for _, f := range []*cashback.Fact[cashback.Decimal]{now.Edits.ConfirmRate, now.Edits.UpToShare} {
+			if f != nil && f.Origin.Learnt < 1 {
+				return cashback.Errorf(cashback.Invalid, "a portal's own claim never counts as an outcome: say how many were observed")
+			}
+		}
+		if err := rank.CheckPortal(now.effective()); err != nil {
+			return err
+		}
 		if err := t.savePortal(was, &now, by, note); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/merchant"
+	"github.com/cagnotte/cagnotte/internal/rank"
 )
 
 // Publication is a staged snapshot that may be shown, with everything that belongs
@@ -101,6 +102,9 @@ func (t *tx) publish(p *Publication, out *Published) error {
 	if err := b.write(&run); err != nil {
 		return err
 	}
+	if err := t.learn(b.portal.Portal.ID, &b.lessons, b.now); err != nil {
+		return err
+	}
 	if err := l.save(); err != nil {
 		return err
 	}
@@ -131,14 +135,15 @@ func (t *tx) publish(p *Publication, out *Published) error {
 }
 
 type publication struct {
-	t      *tx
-	portal *portalRecord
-	count  *counters
-	now    time.Time
-	ledger *ledger
-	offers map[place]*live
-	pages  map[pageNumber]*pageRecord // as stored
-	byURL  map[string]pageNumber
+	t       *tx
+	portal  *portalRecord
+	count   *counters
+	now     time.Time
+	ledger  *ledger
+	offers  map[place]*live
+	lessons rank.Lessons
+	pages   map[pageNumber]*pageRecord // as stored
+	byURL   map[string]pageNumber
 }
 
 // load reads the portal's offers and readings.
@@ -352,6 +357,7 @@ func (b *publication) write(run *cashback.Run) error {
 			if o.Kind.Pays() {
 				standing.WithRate++
 			}
+			b.lessons.See(*o)
 		}
 	}
 	standing.Portal = b.portal.Portal.ID
