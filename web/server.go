@@ -151,7 +151,8 @@ func New(c Config) (*Server, error) {
 	if s.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
-	s.build = hex.EncodeToString([]byte(c.Version)) + s.assets.all
+	// Answers differ with the tables that they are worked out from.
+	s.build = hex.EncodeToString([]byte(c.Version)) + s.assets.all + s.rates.AsOf.String() + s.vat.AsOf.String()
 	seed := make([]byte, 6)
 	if _, err := io.ReadFull(c.Random, seed); err != nil {
 		return nil, cashback.Errorf(cashback.Internal, "read randomness for request ids: %w", err)

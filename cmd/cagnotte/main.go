@@ -73,7 +73,7 @@ func (o *oneAtATime) Write(b []byte) (int, error) {
 type cli struct {
 	Reward    rewardCmd    `cmd:"" help:"Read reward texts."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
-	Portals   portalsCmd   `cmd:"" help:"Check and try portal definitions."`
+	Portals   portalsCmd   `cmd:"" help:"Portal definitions, and what is known of portals."`
 	Merchants merchantsCmd `cmd:"" help:"Which entries are the same shop."`
 	Check     checkCmd     `cmd:"" help:"Look whether the data folder is whole, while no process has it open."`
 	Demo      demoCmd      `cmd:"" help:"Start demo portals on this machine, crawl them, and serve."`
@@ -83,6 +83,7 @@ type cli struct {
 	Runs      runsCmd      `cmd:"" help:"What crawls gave, and what the gate holds back."`
 	Users     usersCmd     `cmd:"" help:"Accounts, while no process serves the folder."`
 	Ledger    ledgerCmd    `cmd:"" help:"Your money: balances, exports, archives, while no process serves the folder."`
+	Rates     ratesCmd     `cmd:"" help:"Exchange and VAT rates, while no process serves the folder."`
 	Rank      rankCmd      `cmd:"" help:"Which portal leaves the most money in your hands."`
 }
 

@@ -25,6 +25,10 @@ type portalsCmd struct {
 	Check       portalsCheckCmd       `cmd:"" help:"Validate portal definitions, with line and column of each fault."`
 	Try         portalsTryCmd         `cmd:"" help:"Run a definition on one saved page and print what it finds."`
 	Publication portalsPublicationCmd `cmd:"" help:"What may be shown of a portal: public, relation, private or off."`
+
+	Facts   portalsFactsCmd   `cmd:"" help:"What is known of a portal, each fact with where and when it was read."`
+	Set     portalsSetCmd     `cmd:"" help:"State a fact of a portal in the place of its definition, while no process serves the folder."`
+	History portalsHistoryCmd `cmd:"" help:"How the facts of a portal changed, and who changed them."`
 }
 
 type portalsCheckCmd struct {

@@ -165,6 +165,11 @@ func (h *house) site(w *world, c siteFlags, more func(*web.Config)) (*site, erro
 		Store: h.store, Index: x, Now: h.now, Logger: h.logger, Random: rand.Reader,
 		Zone: time.Local, Version: version(), DefaultCountry: cashback.Country(c.Country), Hosts: c.Host, Site: c.Site,
 	}
+	ref, err := h.store.References(w.ctx)
+	if err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
+	o.Rates, o.VAT = &ref.Rates, &ref.VAT
 	more(&o)
 	s, err := web.New(o)
 	if err != nil {

@@ -267,6 +267,11 @@ func ReadVAT(in io.Reader) (VATTable, error) {
 	return t, nil
 }
 
+// Countries are those that the table has a rate for, sorted.
+func (t VATTable) Countries() []cashback.Country {
+	return slices.Sorted(maps.Keys(t.rates))
+}
+
 // On is a country's standard rate on a day; false where the table has none.
 func (t VATTable) On(country cashback.Country, day cashback.Date) (VAT, bool) {
 	of := t.rates[country]

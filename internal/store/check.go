@@ -147,7 +147,7 @@ var forms = map[bucket]func() any{
 	changesBucket: func() any { return new(changeRecord) }, runsBucket: func() any { return new(cashback.Run) },
 	runIDsBucket: func() any { return new(runPlace) }, stagesBucket: func() any { return new(Stage) },
 	heldBucket: func() any { return new(heldRecord) }, jobsBucket: func() any { return new(schedule.Job) },
-	auditBucket: func() any { return new(AuditEntry) },
+	auditBucket: func() any { return new(AuditEntry) }, referenceBucket: func() any { return new(referenceRecord) },
 	usersBucket: func() any { return new(account.User) }, addressesBucket: func() any { return new(account.UserID) },
 	bearersBucket: func() any { return new(bearerRecord) }, grantsBucket: func() any { return new(account.Grant) },
 	sessionsBucket: func() any { return new(account.Session) }, apiKeysBucket: func() any { return new(account.Key) },

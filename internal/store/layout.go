@@ -106,6 +106,7 @@ const (
 	hostsBucket     bucket = "hosts"
 	auditBucket     bucket = "audit"
 	damagedBucket   bucket = "damaged"
+	referenceBucket bucket = "reference"
 
 	usersBucket     bucket = "users"
 	addressesBucket bucket = "addresses"
@@ -128,7 +129,7 @@ var buckets = []bucket{
 	offersBucket, listedBucket, readingsBucket, historyBucket,
 	merchantsBucket, slugsBucket, reviewsBucket, eventsBucket,
 	changesBucket, runsBucket, runIDsBucket, stagesBucket, stagedBucket, heldBucket,
-	jobsBucket, hostsBucket, auditBucket, damagedBucket,
+	jobsBucket, hostsBucket, auditBucket, damagedBucket, referenceBucket,
 	usersBucket, addressesBucket, bearersBucket, grantsBucket, sessionsBucket, apiKeysBucket,
 	ledgerBucket, eventKeysBucket, purchasesBucket, headsBucket, evidenceBucket, importsBucket, documentsBucket, fillerBucket,
 }
