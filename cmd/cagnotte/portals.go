@@ -100,6 +100,7 @@ func readInput(name string, most int64) ([]byte, error) {
 type portalsTryCmd struct {
 	File        string            `arg:"" optional:"" help:"The definition; without it the shipped one for the address's host."`
 	URL         string            `name:"url" required:"" help:"The page's address."`
+	Asked       string            `help:"The address that was asked for, where the site led from it to the page's."`
 	Page        string            `required:"" help:"The saved page."`
 	Rule        string            `help:"Read it by this page rule; by default the one that the address fits."`
 	ContentType string            `help:"The page's content type; by default by its name."`
@@ -185,6 +186,7 @@ func (c portalsTryCmd) Run(w *world) (err error) {
 		header.Set(k, v)
 	}
 	p := portal.Page{URL: c.URL, Status: c.Status, Header: header, ContentType: c.ContentType, Body: body, ReadAt: w.now()}
+	p.Request.URL = c.Asked
 	if p.ContentType == "" {
 		p.ContentType = mime.TypeByExtension(filepath.Ext(c.Page))
 		if !strings.Contains(p.ContentType, "json") {

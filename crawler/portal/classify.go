@@ -45,6 +45,13 @@ var (
 	missTitle = regexp.MustCompile(`(?i)(^|[^\d])404([^\d]|$)|not found|page introuvable|introuvable|nicht gefunden|não encontrad|no encontrad|non trovat|niet gevonden|hittades inte|ikke fundet|ikke funnet|nie znalezion|nenalezen|sivua ei löy|見つかりません|找不到|^error\b|\| error$|erreur`)
 )
 
+// missHeading is what error pages say as their heading, whatever offers stand below.
+var missHeading = regexp.MustCompile(`(?i)^(error\W+)?404\b|^.{0,40}\b(not (be )?found|no longer (exists?|available)|introuvable|n['’]existe (pas|plus)|(nicht|niet) gefunden|nicht (mehr )?verfügbar|não (foi )?(pôde ser )?encontrad[ao]|no (se ha )?encontrad[ao]|non (è stata )?trovata|bestaat niet|(kunde )?(inte )?hittas inte|inte hittas|hittades inte|(blev )?ikke (blev )?f[ou]nd(et|e)|finnes ikke|findes ikke|nie (została )?znalezion[ao]|nie istnieje|nenalezena|neexistuje|ei löy)|見つかりません|存在しません|找不到`)
+
+// widgets are the classes of the elements in which a page asks for a proof of being
+// human.
+var widgets = map[string]string{"h-captcha": "hCaptcha", "g-recaptcha": "reCAPTCHA", "cf-turnstile": "Turnstile", "frc-captcha": "Friendly Captcha"}
+
 // general is the outcome of a page by what every site has in common. It is also
 // asked when a definition's expectations fail: what the page is instead.
 func (e *reader) general() Reading {
@@ -62,10 +69,14 @@ func (e *reader) general() Reading {
 		return Reading{Outcome: cashback.PageBlocked, Reason: "the page asks whether we are human (" + f.challenge + ")"}
 	case wallTitle.MatchString(title) && (f.text < 3000 || f.password) && f.rates < 3:
 		return Reading{Outcome: cashback.PageBlocked, Reason: "the page is titled “" + short(title) + "”"}
+	case f.widget != "" && f.text < 800 && f.links < 15 && f.rates == 0:
+		return Reading{Outcome: cashback.PageBlocked, Reason: "the page asks whether we are human (" + f.widget + ")"}
 	case f.password && f.text < 1500 && f.rates == 0:
 		return Reading{Outcome: cashback.PageBlocked, Reason: "the page asks for a login"}
 	case missTitle.MatchString(title) && f.rates < 3:
 		return Reading{Outcome: cashback.PageNotFound, Reason: "the page is titled “" + short(title) + "”"}
+	case missHeading.MatchString(f.heading) && f.rates < 20:
+		return Reading{Outcome: cashback.PageNotFound, Reason: "the page is headed “" + short(f.heading) + "”"}
 	case f.shell():
 		return Reading{Outcome: cashback.PageScriptShell, Reason: fmt.Sprintf("%d characters of text beside %d scripts: the page is built by its scripts", f.text, f.scripts)}
 	case f.rates >= 3:
@@ -80,7 +91,7 @@ func (e *reader) general() Reading {
 type features struct {
 	size, text, scripts, links, rates int
 	password                          bool
-	challenge                         string
+	challenge, widget, heading        string
 	mount                             bool // an element for scripts to fill, with nothing in it
 	framework                         bool
 }
@@ -134,7 +145,18 @@ func (e *reader) features(root *html.Node) (f features) {
 			if t, _ := attribute(n, "type"); strings.EqualFold(t, "password") {
 				f.password = true
 			}
+		case atom.H1:
+			if f.heading == "" {
+				f.heading = plain(elementText(n, nil, false), maxName)
+			}
 		case atom.Div, atom.Main, atom.Section, atom.Ul:
+			if class, _ := attribute(n, "class"); strings.Contains(class, "-captcha") || strings.Contains(class, "recaptcha") || strings.Contains(class, "turnstile") {
+				for _, c := range strings.Fields(class) {
+					if who := widgets[c]; who != "" {
+						f.widget = who
+					}
+				}
+			}
 			if n.FirstChild == nil || n.FirstChild == n.LastChild && n.FirstChild.Type == html.TextNode && strings.TrimSpace(n.FirstChild.Data) == "" {
 				if id, _ := attribute(n, "id"); mounts.MatchString(id) {
 					f.mount = true

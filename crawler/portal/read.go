@@ -41,9 +41,9 @@ func (d *Definition) ruleNamed(name string) *rule {
 // readUnasked reads a page that no request stands behind: by the rules that its
 // address fits, best first, else by each in turn, until one understands it.
 func (d *Definition) readUnasked(p Page) Reading {
-	address := p.URL
+	address := p.Request.URL
 	if address == "" {
-		address = p.Request.URL
+		address = p.URL
 	}
 	candidates := d.identify(address)
 	if len(candidates) == 0 {
@@ -444,14 +444,17 @@ func (e *reader) judge(items []Item) (cashback.Outcome, string) {
 	if e.rule.kind == KindDirectory || !slices.ContainsFunc(e.rule.lists, func(l *list) bool { return l.reward != nil || l.tiers != nil }) {
 		return cashback.PageNoRates, "the list states no rates"
 	}
-	rated, none, unread := 0, 0, 0
-	first := ""
+	rated, none, unread, counted := 0, 0, 0, 0
+	first, thing := "", ""
 	for i := range items {
 		switch it := &items[i]; {
 		case it.Pays():
 			rated++
 		case it.Reward.Kind == cashback.NoCashback || it.Reward.Kind == cashback.NotCashback:
-			none++
+			if none++; it.Reward.Reason == reward.ReasonCount {
+				counted++
+				thing = it.RateText
+			}
 		case it.RateText != "":
 			if unread++; first == "" {
 				first = it.RateText
@@ -463,6 +466,8 @@ func (e *reader) judge(items []Item) (cashback.Outcome, string) {
 		return cashback.PageOK, ""
 	case unread > 0:
 		return cashback.PageNotUnderstood, "no rate can be read, such as “" + short(first) + "”"
+	case counted > 0 && counted == none:
+		return cashback.PageNotUnderstood, "no rate can be read, such as “" + short(thing) + "”: is its unit the portal's own points, or does its locale lack a word?"
 	case none > 0:
 		return cashback.PageNoCashback, "the page states no cashback"
 	}
@@ -899,6 +904,9 @@ func nested(s *scope, from *value, levels []*path, one func(*scope) bool) bool {
 			lines = members(lines[0])
 		}
 		for i, p := range lines {
+			if p.val = s.doc.follow(p.val); p.val == nil || p.val.kind == jsonNull {
+				continue
+			}
 			line := &scope{e: s.e, val: p.val, doc: s.doc, key: p.key, index: i, up: s}
 			if len(levels) > 1 {
 				going = nested(line, p.val, levels[1:], one)

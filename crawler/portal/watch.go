@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 
@@ -17,9 +18,10 @@ func (d *Definition) ReadAs(rule string, p Page) (Reading, error) {
 		}
 		return Reading{}, cashback.Errorf(cashback.Invalid, "the definition has no rule %q: there are %s", short(rule), strings.Join(names, ", "))
 	}
-	if p.Request.URL == "" {
-		p.Request = Request{URL: p.URL, Rule: r.name, Kind: r.kind}
-		for _, c := range d.identify(p.URL) {
+	if p.Request.Rule == "" {
+		asked := cmp.Or(p.Request.URL, p.URL)
+		p.Request = Request{URL: asked, Rule: r.name, Kind: r.kind}
+		for _, c := range d.identify(asked) {
 			if c.rule == r {
 				p.Request = c.request
 			}

@@ -10,6 +10,11 @@ import (
 )
 
 // Reasons for what is no rate, or wasn't understood.
+// ReasonCount is the reason of a text whose number stands before a word that is
+// neither money nor points. A page on which every text has it is one whose unit isn't
+// known, not one without cashback.
+const ReasonCount = "a number that counts something else"
+
 const (
 	whyMany       = "more amounts than a rate has"
 	whyEmpty      = "the text is empty"
@@ -20,7 +25,7 @@ const (
 	whyOther      = "an amount that isn't cashback"
 	whyCondition  = "a condition, not a rate"
 	whyCap        = "a cap without a rate"
-	whyCount      = "a number that counts something else"
+	whyCount      = ReasonCount
 	whyUnit       = "a number without a unit"
 	whyDigits     = "more digits than a rate has"
 	whyReversed   = "a range whose bottom is above its top"
@@ -525,6 +530,8 @@ func (p *parser) without(r cashback.Reward) cashback.Reward {
 	case p.loose > 0 && !p.looseCounted && (!p.words() || p.all&mCashback != 0 && p.tok(p.looseAt+1).is(mCashback)):
 		r.Kind, r.Reason, r.At = cashback.Unknown, whyUnit, p.span(p.looseAt, p.looseAt+1)
 		return r
+	case p.loose > 0 && !p.lang.known && p.foreign():
+		return unknown(whyNoLanguage, nil) // it may count money
 	case p.loose > 0 || p.counted || multiple != nil:
 		return not(whyCount)
 	case len(p.toks) == 0:
