@@ -45,6 +45,10 @@ func (k *curves) put(st *state, key string, c *rank.Curve) {
 
 // curve follows a question's offers over amounts, in minor units.
 func (s *Server) curve(v *visit, q *question, from, to int64) (*rank.Curve, error) {
+	if q.lived { // one person's own
+		c, err := rank.CurveOf(q.Case, from, to)
+		return &c, err
+	}
 	p := q.Purchase
 	p.Amount = cashback.Decimal{}
 	key := fmt.Sprint(q.out.Merchant.ID, from, to, p, q.Shopper)

@@ -1,6 +1,9 @@
 package web
 
 import (
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,5 +51,43 @@ func TestTheLedgerFeedsTheRanking(t *testing.T) {
 	}
 	if p := ownDelays(rank.Portal{ID: "gone"}, past); p.ValidationDays != nil {
 		t.Error("a delay out of nothing")
+	}
+}
+
+// TestShopPagePast: the page says what the visitor's own past has changed, to them
+// alone.
+func TestShopPagePast(t *testing.T) {
+	p := newCrowd(t)
+	fnac := shopNamed(t, p.Server, "fnac")
+	target := "/en/shops/" + fnac.Slug + "?amount=200"
+	eur := &earnings.Amount{Minor: 400, Unit: "EUR"}
+	for i := range 12 { // Muet, the best for this basket, refuses whatever Alice buys
+		id := "m" + strconv.Itoa(i)
+		for _, kind := range []earnings.EventKind{earnings.Tracked, earnings.Declined} {
+			e := earnings.Event{Kind: kind, At: today.AddDate(0, -1, i), Purchase: id, Portal: "muet", Merchant: fnac.ID, Key: id + string(kind), Source: "hand", For: earnings.ForPurchase}
+			if kind == earnings.Tracked {
+				e.Amount = eur
+			}
+			if _, err := p.ledgers.Append(t.Context(), p.alice.ID, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	public := document(t, p.Server, target, 200)
+	if public.Find(".lived").Length() != 0 || public.Find(".row.first").AttrOr("data-portal", "") != "muet" {
+		t.Fatalf("to anybody: %q first; %q", public.Find(".row.first").AttrOr("data-portal", ""), public.Find(".lived").Text())
+	}
+	hers := read(t, ask(p.Handler(), "GET", target, local, p.as(p.alice)))
+	if got := hers.Find(".lived").Text(); !strings.HasPrefix(got, "Without your own past, it would be Muet with €") || !strings.Contains(got, "0 purchases confirmed, 12 refused") || !strings.HasSuffix(got, "it is Sitôt.") {
+		t.Errorf("to Alice: %q", got)
+	}
+	if got := texts(hers.Find("[data-portal=muet] .why li")); !slices.Contains(got, "at this very shop: 0 confirmed, 12 declined") {
+		t.Errorf("her outcomes aren't in the sum: %q", got)
+	}
+	if d := read(t, ask(p.Handler(), "GET", target, local, p.as(p.bob))); d.Find(".lived").Length() != 0 {
+		t.Errorf("Bob has no ledger, but reads %q", d.Find(".lived").Text())
+	}
+	if again := document(t, p.Server, target, 200); again.Find(".row.first").AttrOr("data-portal", "") != "muet" {
+		t.Error("her past shows to others")
 	}
 }

@@ -96,6 +96,8 @@ const maxCategory = 200
 type question struct {
 	rank.Case
 	out *view.Ranking
+	// lived says that it holds what one person has lived through.
+	lived bool
 }
 
 // ask makes the question of a purchase at a merchant.
@@ -152,7 +154,7 @@ func (s *Server) ask(ctx context.Context, v *visit, id cashback.MerchantID, q pu
 	if used := s.rates.Fill(&c); len(used) > 0 {
 		out.Reference.Rates, out.Reference.RatesAsOf, out.Reference.RatesSource = used, s.rates.AsOf, s.rates.Source
 	}
-	return &question{c, out}, nil
+	return &question{Case: c, out: out}, nil
 }
 
 // wanted is what an answer holds beside the ranking.

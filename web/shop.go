@@ -99,6 +99,9 @@ func (s *Server) showShop(v *visit, m cashback.Merchant, q shopQuery, bad error)
 			asked, err = s.ask(v.ctx, v, m.ID, q.purchaseQuery, of)
 		}
 		if err == nil {
+			p.Past, err = s.recall(v, asked)
+		}
+		if err == nil {
 			r, err = asked.answer(wanted{reasons: true, question: true, giving: true})
 		}
 		if err == nil {
