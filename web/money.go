@@ -25,6 +25,9 @@ func (s *Server) moneyRoutes() []Route {
 	get, post := http.MethodGet, http.MethodPost
 	return []Route{
 		{post, "/{lang:fr|en}/go/{portal}/{merchant}", Shopper, NoStore, maxForm, rateForms, s.click},
+		{get, "/{lang:fr|en}/money", Shopper, NoStore, maxBody, ratePages, s.moneyPage},
+		{get, "/{lang:fr|en}/money/export/{format}", Shopper, NoStore, maxBody, rateForms, s.export},
+		{post, "/{lang:fr|en}/money/restore", Shopper, NoStore, maxUpload, rateForms, s.restore},
 		{get, "/{lang:fr|en}/money/purchases", Shopper, NoStore, maxBody, ratePages, s.purchasesPage},
 		{get, "/{lang:fr|en}/money/purchases/{id}", Shopper, NoStore, maxBody, ratePages, s.purchasePage},
 		{post, "/{lang:fr|en}/money/purchases/{id}", Shopper, NoStore, maxForm, rateForms, s.complete},

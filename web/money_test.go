@@ -1,12 +1,17 @@
 package web
 
 import (
+	"bytes"
 	"context"
+	"io"
+	"mime/multipart"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -137,4 +142,99 @@ func TestNewPurchase(t *testing.T) {
 		t.Errorf("%+v", x)
 	}
 	wants(t, ask(h, "GET", r.Header.Get("Location"), as), 200, "Argos &lt;b&gt;")
+}
+
+// year gives somebody purchases in every state, over a year.
+func (p *crowd) year(u account.User) {
+	p.t.Helper()
+	var events []earnings.Event
+	shops := []string{"Fnac", "Darty", "Sephora", "Leroy Merlin"}
+	for i := range 40 {
+		portal := []string{"sitot", "grandtaux", "petitpanier"}[i%3]
+		id, at := "y"+strconv.Itoa(i), today.Add(-time.Duration(i*9+1)*24*time.Hour)
+		kinds := []earnings.EventKind{earnings.Tracked, earnings.Confirmed, earnings.Payable, earnings.PayoutRequested, earnings.Paid}[:min(1+i/4, 5)]
+		if i%7 == 6 {
+			kinds = []earnings.EventKind{earnings.Tracked, earnings.Declined}
+		}
+		if i%13 == 12 {
+			kinds = []earnings.EventKind{earnings.Tracked, earnings.Confirmed, earnings.Payable, earnings.Donation}
+		}
+		for j, k := range kinds {
+			e := earnings.Event{
+				Kind: k, At: at.Add(time.Duration(j*20) * 24 * time.Hour), Purchase: id, Portal: portal, Shop: shops[i%4], Source: "import:" + portal, Key: id + string(k),
+			}
+			if j == 0 {
+				e.Amount = &earnings.Amount{Minor: int64(180 + 97*i%700), Unit: "EUR"}
+			}
+			if k == earnings.Donation {
+				e.Note = "Les Restos"
+			}
+			events = append(events, e)
+		}
+	}
+	events = append(events, earnings.Event{
+		Kind: earnings.Tracked, At: today.Add(-48 * time.Hour), Purchase: "pts", Portal: "muet", Shop: "Fnac", Amount: &earnings.Amount{Minor: 120000, Unit: earnings.PointsOf("pts")}, Source: "hand", Key: "pts",
+	})
+	if _, err := p.ledgers.Append(context.Background(), u.ID, events...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// TestMoneyPage: the sums, the chart and its table, and that they are one's own.
+func TestMoneyPage(t *testing.T) {
+	p := newCrowd(t)
+	p.year(p.alice)
+	h, as := p.Handler(), p.as(p.alice)
+	b := wants(t, ask(h, "GET", "/fr/money", as), 200, "<svg", `<rect class="paid"`, "Les Restos", "Sitôt", "1 200 points", "août 2026")
+	if strings.Contains(b, "[") {
+		t.Errorf("a word is missing: %s", b[strings.Index(b, "["):][:60])
+	}
+	if b := wants(t, ask(h, "GET", "/en/money", p.as(p.bob)), 200, "Nothing here yet"); strings.Contains(b, "Restos") {
+		t.Error("Bob sees Alice's money")
+	}
+}
+
+// TestOutAndIn: the ledger goes out in every form, and the archive comes in at another
+// person's, with equal balances, once.
+func TestOutAndIn(t *testing.T) {
+	p := newCrowd(t)
+	p.year(p.alice)
+	p.clicked(p.alice)
+	h, as, bob := p.Handler(), p.as(p.alice), p.as(p.bob)
+	for format, want := range map[string]string{"csv": "Fnac", "json": `"balances"`, "journal": "Assets", "archive": "PK"} {
+		r := ask(h, "GET", "/en/money/export/"+format, as)
+		if b := wants(t, r, 200); !strings.Contains(strings.ToLower(b), strings.ToLower(want)) || !strings.HasPrefix(r.Header.Get("Content-Disposition"), "attachment;") {
+			t.Errorf("%s: %.200s", format, b)
+		}
+	}
+	wants(t, ask(h, "GET", "/en/money/export/exe", as), 404)
+	archive := body(t, ask(h, "GET", "/en/money/export/archive", as))
+	for range 2 {
+		goes(t, parts(h, "/en/money/restore", map[string][2]string{"file": {"a.zip", archive}}, bob), "/en/money")
+		a, _ := p.ledgers.Balances(context.Background(), p.alice.ID)
+		b, _ := p.ledgers.Balances(context.Background(), p.bob.ID)
+		if d := cmp.Diff(a, b); d != "" || len(a) == 0 {
+			t.Errorf("the balances differ: %s", d)
+		}
+	}
+	wants(t, parts(h, "/en/money/restore", map[string][2]string{"file": {"a.zip", archive[:len(archive)/2]}}, bob), 422, "isn’t a whole archive")
+	wants(t, parts(h, "/en/money/restore", map[string][2]string{"file": {"", ""}}, bob), 422, "Choose the archive first")
+	wants(t, parts(h, "/en/money/restore", map[string][2]string{"other": {"x", "y"}}, bob), 400)
+	wants(t, parts(h, "/en/money/restore", map[string][2]string{"file": {"x", strings.Repeat("x", maxUpload)}}, bob), 413)
+}
+
+// parts sends a form with files as a browser does: by field, a file's name and its
+// bytes.
+func parts(h http.Handler, target string, files map[string][2]string, change ...func(*http.Request)) *http.Response {
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for field, f := range files {
+		p, _ := w.CreateFormFile(field, f[0])
+		_, _ = io.WriteString(p, f[1])
+	}
+	_ = w.Close()
+	return post(h, target, nil, append(change, func(r *http.Request) {
+		r.Body, r.ContentLength = io.NopCloser(&b), int64(b.Len())
+		r.Header.Set("Content-Type", w.FormDataContentType())
+	})...)
 }

@@ -13,12 +13,14 @@ import (
 
 // ownPages are the pages of somebody who is signed in, by the names of their pictures.
 func ownPages(p *crowd) map[string]string {
+	p.year(p.alice)
 	bought := p.clicked(p.alice)
 	h, as := p.Handler(), p.as(p.alice)
 	clicked := "/money/purchases/" + bought
 	post(h, "/fr/money/add", form("portal", "sitot", "shop", "Darty", "date", "2026-09-01", "amount", "349", "cashback", "10,47", "order", "D-2291"), as)
 	return map[string]string{
 		"account":   "/account",
+		"money":     "/money",
 		"purchases": "/money/purchases",
 		"purchase":  clicked,
 		"leave":     clicked + "/leave",

@@ -80,6 +80,9 @@ const (
 	maxBody = 0
 	// maxForm is more than any form of short fields sends.
 	maxForm = 16 << 10
+	// maxUpload is a portal's table or a person's archive (RELIABILITY.md WA17), with
+	// what a form adds around it.
+	maxUpload = 10<<20 + 64<<10
 )
 
 // Route is one line of the table: everything that must be decided about a route

@@ -298,7 +298,7 @@ func Layout(c Chrome, title string) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if c.User != nil {
-			templ_7745c5c3_Err = navItem(c, "money/purchases", "money").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = navItem(c, "money", "money").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
