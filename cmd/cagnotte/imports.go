@@ -207,11 +207,7 @@ func sayer(l *locale.Locale) func([]earnings.Reason) string {
 	return func(reasons []earnings.Reason) string {
 		var out []string
 		for _, r := range reasons {
-			var args []any
-			for i, v := range r.Values {
-				args = append(args, string(rune('A'+i)), v)
-			}
-			out = append(out, l.T(r.Key, args...))
+			out = append(out, l.Reason(r.Key, r.Values...))
 		}
 		return strings.Join(out, "; ")
 	}

@@ -1,0 +1,508 @@
+package earnings
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/govalues/decimal"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
+)
+
+// Facts tell the watch what is known of portals and of a purchase's terms. Every
+// function may be nil, and may answer that nothing is known.
+type Facts struct {
+	// Portal is a portal with its facts.
+	Portal func(id string) (cashback.Portal, bool)
+	// Terms are what was frozen at the click, by Purchase.Evidence.
+	Terms func(hash string) (Terms, bool)
+	// ValidationDays is how long a shop's purchases take to be confirmed, where its own
+	// page says so; 0 for not known.
+	ValidationDays func(p Purchase) int
+	// VAT is the standard rate of a country on a day, as a fraction: 0.20.
+	VAT func(c cashback.Country, day cashback.Date) (cashback.Decimal, bool)
+	// Uplift says whether by the portal's word the amount is still to rise.
+	Uplift func(portal, wording string) bool
+}
+
+func (f Facts) portal(id string) cashback.Portal {
+	if f.Portal != nil {
+		if p, ok := f.Portal(id); ok {
+			return p
+		}
+	}
+	return cashback.Portal{ID: id}
+}
+
+// facts are the portal's: as they stand now, else as they stood at the click.
+func (f Facts) facts(p Purchase) cashback.Facts {
+	now := f.portal(p.Portal).Facts
+	t, ok := f.terms(p)
+	if !ok {
+		return now
+	}
+	if now.TrackingDays == nil {
+		now.TrackingDays = t.Facts.TrackingDays
+	}
+	if now.ValidationDays == nil {
+		now.ValidationDays = t.Facts.ValidationDays
+	}
+	if now.ClaimWindow == nil {
+		now.ClaimWindow = t.Facts.ClaimWindow
+	}
+	if now.VATBasis == nil {
+		now.VATBasis = t.Facts.VATBasis
+	}
+	return now
+}
+
+func (f Facts) terms(p Purchase) (Terms, bool) {
+	if f.Terms == nil || p.Evidence == "" {
+		return Terms{}, false
+	}
+	return f.Terms(p.Evidence)
+}
+
+// ClockState is where a purchase stands in its portal's claim window.
+type ClockState string
+
+const (
+	ClockUnknown ClockState = "unknown" // the portal states no window
+	ClockNone    ClockState = "none"    // it takes no claims
+	ClockEarly   ClockState = "early"   // not before First
+	ClockOpen    ClockState = "open"
+	ClockClosed  ClockState = "closed" // Last has passed
+)
+
+// Clock is the time in which a missing cashback may be claimed. First and Last are days
+// on which it still may be; Last is 0 where the portal names no end.
+type Clock struct {
+	State    ClockState    `json:"state"`
+	First    cashback.Date `json:"first,omitzero"`
+	Last     cashback.Date `json:"last,omitzero"`
+	DaysLeft int           `json:"days_left,omitempty"` // of an open one, today included
+	// Origin is where the window was read.
+	Origin cashback.Origin `json:"origin,omitzero"`
+}
+
+// ClaimClock reckons a purchase's claim window by its portal's fact, in days after the
+// day of the purchase.
+func ClaimClock(bought time.Time, window *cashback.Fact[cashback.ClaimWindow], today cashback.Date) Clock {
+	if window == nil {
+		return Clock{State: ClockUnknown}
+	}
+	c := Clock{Origin: window.Origin}
+	w := window.Value
+	if w.None {
+		c.State = ClockNone
+		return c
+	}
+	if w.FromDays == 0 && w.ToDays == 0 {
+		c.State = ClockUnknown
+		return c
+	}
+	day := cashback.DateOf(bought)
+	c.First = day + cashback.Date(w.FromDays)
+	if w.ToDays > 0 {
+		c.Last = day + cashback.Date(w.ToDays)
+	}
+	switch {
+	case today < c.First:
+		c.State = ClockEarly
+	case c.Last != 0 && today > c.Last:
+		c.State = ClockClosed
+	default:
+		c.State = ClockOpen
+		if c.Last != 0 {
+			c.DaysLeft = int(c.Last-today) + 1
+		}
+	}
+	return c
+}
+
+// AlertKind is what the watch has seen.
+type AlertKind string
+
+const (
+	// AlertUnfinished: a click without a word on whether anything was bought.
+	AlertUnfinished AlertKind = "unfinished"
+	// AlertMissing: bought, and not tracked after the portal's usual time.
+	AlertMissing AlertKind = "missing"
+	// AlertShort: credited with less than was expected.
+	AlertShort AlertKind = "short"
+	// AlertOverdue: tracked, and not confirmed after the usual time.
+	AlertOverdue AlertKind = "overdue"
+	// AlertDeclined: declined, and a claim is still possible.
+	AlertDeclined AlertKind = "declined"
+	// AlertInactive: the portal takes a balance away that isn't used.
+	AlertInactive AlertKind = "inactive"
+)
+
+// Alert is something that a shopper should look at.
+type Alert struct {
+	Kind   AlertKind `json:"kind"`
+	Portal string    `json:"portal"`
+	// Purchase and Shop are empty for what concerns the whole portal.
+	Purchase string `json:"purchase,omitempty"`
+	Shop     string `json:"shop,omitempty"`
+	// Since is the day from which it is so; Due the last day on which something can
+	// still be done, where there is one.
+	Since cashback.Date `json:"since"`
+	Due   cashback.Date `json:"due,omitzero"`
+	// Amount is the money that it is about.
+	Amount  *Amount  `json:"amount,omitempty"`
+	Reasons []Reason `json:"reasons"`
+	Clock   Clock    `json:"clock"`
+}
+
+// What is taken where a portal states nothing. FIELD.md 3.3: most track within a week,
+// shops confirm within 30 to 90 days.
+const (
+	usualTracking   = 7
+	usualValidation = 90
+	// askFor is how long a click without a purchase is asked about.
+	askFor = 21
+	// inactiveNotice is how long before a balance lapses the watch says so.
+	inactiveNotice = 60
+)
+
+// Watch looks at every purchase and says what a shopper should see to, the most urgent
+// first.
+func Watch(l *Ledger, f Facts, now time.Time) []Alert {
+	today := cashback.DateOf(now)
+	var out []Alert
+	for _, id := range l.order {
+		p := *l.purchases[id]
+		out = append(out, watchPurchase(p, f, today)...)
+	}
+	out = append(out, watchBalances(l, f, today)...)
+	slices.SortStableFunc(out, func(a, b Alert) int {
+		urgent := func(x Alert) cashback.Date {
+			if x.Due != 0 {
+				return x.Due
+			}
+			return today + 10_000
+		}
+		return cmp.Or(cmp.Compare(urgent(a), urgent(b)), cmp.Compare(b.Since, a.Since))
+	})
+	return out
+}
+
+func watchPurchase(p Purchase, f Facts, today cashback.Date) []Alert {
+	facts := f.facts(p)
+	bought := cashback.DateOf(p.Bought)
+	a := Alert{Portal: p.Portal, Purchase: p.ID, Shop: p.Shop, Amount: p.Amount, Clock: ClaimClock(p.Bought, facts.ClaimWindow, today)}
+	if a.Clock.State == ClockOpen || a.Clock.State == ClockEarly {
+		a.Due = a.Clock.Last
+	}
+	claiming := p.Claim == ClaimOpened || p.Claim == ClaimSent
+	switch p.State {
+	case StateClicked:
+		if age := today - bought; age >= 1 && age <= askFor {
+			a.Kind, a.Since, a.Due = AlertUnfinished, bought+1, 0
+			a.Reasons = []Reason{Because("watch.unfinished", bought.String())}
+			return []Alert{a}
+		}
+	case StateExpected:
+		days, key := usualTracking, "watch.missing.usual"
+		if facts.TrackingDays != nil {
+			days, key = max(facts.TrackingDays.Value, 1), "watch.missing.stated"
+		}
+		if since := bought + cashback.Date(days) + 1; today >= since && !claiming {
+			a.Kind, a.Since = AlertMissing, since
+			a.Reasons = []Reason{Because(key, strconv.Itoa(int(today-bought)), strconv.Itoa(days)), a.Clock.reason()}
+			return []Alert{a}
+		}
+	case StateDeclined, StateReversed:
+		if a.Clock.State == ClockOpen && p.Claim == "" {
+			a.Kind, a.Since = AlertDeclined, cashback.DateOf(p.Since[p.State])
+			a.Reasons = []Reason{Because("watch.declined", p.Wording), a.Clock.reason()}
+			return []Alert{a}
+		}
+	case StateTracked:
+		days, key := usualValidation, "watch.overdue.usual"
+		if facts.ValidationDays != nil {
+			days, key = facts.ValidationDays.Value, "watch.overdue.portal"
+		}
+		if f.ValidationDays != nil {
+			if n := f.ValidationDays(p); n > 0 {
+				days, key = n, "watch.overdue.shop"
+			}
+		}
+		if since := bought + cashback.Date(days) + 1; days > 0 && today >= since && !claiming {
+			late := a
+			late.Kind, late.Since = AlertOverdue, since
+			late.Reasons = []Reason{Because(key, strconv.Itoa(int(today-bought)), strconv.Itoa(days))}
+			return append([]Alert{late}, watchShort(p, a, f, facts)...)
+		}
+	}
+	switch p.State {
+	case StateTracked, StateConfirmed, StatePayable, StateRequested, StatePaid:
+		if !claiming {
+			return watchShort(p, a, f, facts)
+		}
+	}
+	return nil
+}
+
+// reason puts the clock into words.
+func (c Clock) reason() Reason {
+	switch c.State {
+	case ClockNone:
+		return Because("watch.claim.none")
+	case ClockEarly:
+		return Because("watch.claim.early", c.First.String())
+	case ClockClosed:
+		return Because("watch.claim.closed", c.Last.String())
+	case ClockOpen:
+		if c.Last != 0 {
+			return Because("watch.claim.open", c.Last.String(), strconv.Itoa(c.DaysLeft))
+		}
+		return Because("watch.claim.endless")
+	}
+	return Because("watch.claim.unknown")
+}
+
+// watchShort explains an amount that is smaller than what was expected.
+func watchShort(p Purchase, a Alert, f Facts, facts cashback.Facts) []Alert {
+	if p.Expected == nil || p.Amount == nil || p.Expected.Unit != p.Amount.Unit || p.Amount.Minor == 0 || p.Amount.Minor >= p.Expected.Minor-1 {
+		return nil // a cent is rounding
+	}
+	missing := Amount{p.Expected.Minor - p.Amount.Minor, p.Amount.Unit}
+	a.Kind, a.Since, a.Amount = AlertShort, cashback.DateOf(p.Since[StateTracked]), &missing
+	a.Reasons = append([]Reason{Because("watch.short.credited", p.Amount.String(), p.Expected.String())}, Explain(p, f, facts)...)
+	return []Alert{a}
+}
+
+// Explain says what could have made a credited amount smaller than the expected one:
+// VAT, another tier, a cap, an amount that is still to rise. What fits to the cent is
+// said; if nothing does, that is said.
+func Explain(p Purchase, f Facts, facts cashback.Facts) []Reason {
+	var out []Reason
+	if f.Uplift != nil && f.Uplift(p.Portal, p.Wording) {
+		out = append(out, Because("watch.short.uplift", p.Wording))
+	}
+	portal := f.portal(p.Portal)
+	var vat cashback.Decimal
+	known := false
+	if f.VAT != nil && len(portal.Countries) > 0 {
+		vat, known = f.VAT(portal.Countries[0], cashback.DateOf(p.Bought))
+	}
+	percent := vat.String()
+	if v, err := vat.Mul(decimal.Hundred); err == nil {
+		percent = v.Trim(0).String()
+	}
+	net := func(minor int64) (int64, bool) {
+		if !known || vat.IsZero() {
+			return 0, false
+		}
+		one, err := vat.Add(decimal.One)
+		if err != nil {
+			return 0, false
+		}
+		d, err := decimal.New(minor, 0)
+		if err != nil {
+			return 0, false
+		}
+		q, err := d.Quo(one)
+		if err != nil {
+			return 0, false
+		}
+		whole, _, ok := q.Round(0).Int64(0)
+		return whole, ok
+	}
+	near := func(n int64) bool { return n-p.Amount.Minor <= 1 && p.Amount.Minor-n <= 1 }
+	if n, ok := net(p.Expected.Minor); ok && near(n) {
+		key := "watch.short.vat"
+		if facts.VATBasis == nil || facts.VATBasis.Value == cashback.VATUnknown {
+			key = "watch.short.vat_guess"
+		}
+		out = append(out, Because(key, percent))
+	}
+	terms, ok := f.terms(p)
+	if !ok {
+		if len(out) == 0 {
+			out = append(out, Because("watch.short.unexplained"))
+		}
+		return out
+	}
+	for _, t := range terms.Offer.Tiers {
+		if t.Cap != nil && Unit(t.Cap.Currency) == p.Amount.Unit && near(t.Cap.Minor) {
+			out = append(out, Because("watch.short.cap", AmountOf(*t.Cap).String()))
+			continue
+		}
+		if p.Basket == nil {
+			continue
+		}
+		for _, low := range []bool{false, true} {
+			minor, rate, ok := pays(t, *p.Basket, low)
+			if !ok || near(p.Expected.Minor) {
+				continue
+			}
+			label := t.Label
+			if label == "" {
+				label = t.Raw
+			}
+			if near(minor) && minor < p.Expected.Minor-1 {
+				out = append(out, Because("watch.short.tier", label, rate))
+				break
+			}
+			if n, ok := net(minor); ok && near(n) && minor < p.Expected.Minor-1 {
+				out = append(out, Because("watch.short.tier_vat", label, rate, percent))
+				break
+			}
+		}
+	}
+	if len(out) == 0 {
+		if slices.ContainsFunc(terms.Offer.Tiers, func(t cashback.Tier) bool { return t.UpTo }) {
+			out = append(out, Because("watch.short.up_to", terms.Offer.Receipt.RawText))
+		} else {
+			out = append(out, Because("watch.short.unexplained"))
+		}
+	}
+	return out
+}
+
+// pays is what a tier pays for a basket, at its value or at its bottom, with the rate in
+// words; false where it isn't money of the basket's currency.
+func pays(t cashback.Tier, basket Amount, low bool) (minor int64, rate string, ok bool) {
+	money, isMoney := basket.Money()
+	if !isMoney || len(t.Components) == 0 {
+		return 0, "", false
+	}
+	var total cashback.Decimal
+	for _, c := range t.Components {
+		value := c.Value
+		if low {
+			if !c.Min.Valid {
+				return 0, "", false
+			}
+			value = c.Min.Decimal
+		}
+		part, text := value, value.String()+" "+string(money.Currency)
+		switch {
+		case c.PerUnit != "":
+			return 0, "", false
+		case c.Kind == cashback.Percent:
+			product, err := money.Decimal().Mul(value)
+			if err != nil {
+				return 0, "", false
+			}
+			if part, err = product.Quo(decimal.Hundred); err != nil {
+				return 0, "", false
+			}
+			text = value.String() + " %"
+		case c.Kind == cashback.Fixed && c.Currency == money.Currency:
+		default:
+			return 0, "", false
+		}
+		sum, err := total.Add(part)
+		if err != nil {
+			return 0, "", false
+		}
+		total = sum
+		if rate != "" {
+			rate += " + "
+		}
+		rate += text
+	}
+	m, err := cashback.MoneyOf(total, money.Currency)
+	if err != nil {
+		return 0, "", false
+	}
+	if t.Cap != nil && t.Cap.Currency == money.Currency {
+		m.Minor = min(m.Minor, t.Cap.Minor)
+	}
+	return m.Minor, rate, true
+}
+
+// held are the states in which a balance is the portal's to keep.
+var held = []State{StateTracked, StateConfirmed, StatePayable, StateRequested}
+
+// Lapse is when a portal takes an unused balance away.
+type Lapse struct {
+	// Used is the last day on which anything happened there.
+	Used cashback.Date `json:"used"`
+	Lost cashback.Date `json:"lost"`
+	// Months of no use so far; Left is the days until Lost.
+	Months int             `json:"months"`
+	Left   int             `json:"left"`
+	Origin cashback.Origin `json:"origin,omitzero"`
+}
+
+// lapse reckons when a portal's balance lapses; false where it states no such rule.
+func lapse(l *Ledger, portal cashback.Portal, today cashback.Date) (Lapse, bool) {
+	rule := portal.Facts.InactiveMonths
+	if rule == nil || rule.Value <= 0 {
+		return Lapse{}, false
+	}
+	var used time.Time
+	for _, e := range l.events {
+		// What the portal or the shopper does there; a claim's answer isn't use.
+		if e.Portal == portal.ID && !e.Implied && (e.Kind == Clicked || e.Kind == Expected || e.Kind == Tracked || e.Kind == PayoutRequested || e.Kind == Paid || e.Kind == Donation || e.Kind == JoinBonus) && e.At.After(used) {
+			used = e.At
+		}
+	}
+	if used.IsZero() {
+		return Lapse{}, false
+	}
+	x := Lapse{Used: cashback.DateOf(used), Origin: rule.Origin}
+	x.Lost = addMonths(x.Used, rule.Value)
+	x.Left = int(x.Lost - today)
+	for addMonths(x.Used, x.Months+1) <= today {
+		x.Months++
+	}
+	return x, true
+}
+
+// addMonths is the same day months later, or the last of a shorter month.
+func addMonths(d cashback.Date, months int) cashback.Date {
+	t := d.Time()
+	first := time.Date(t.Year(), t.Month()+time.Month(months), 1, 0, 0, 0, 0, time.UTC)
+	last := first.AddDate(0, 1, -1).Day()
+	return cashback.DateOf(first.AddDate(0, 0, min(t.Day(), last)-1))
+}
+
+func watchBalances(l *Ledger, f Facts, today cashback.Date) []Alert {
+	sums := map[string]map[Unit]int64{}
+	var order []string
+	for _, b := range l.Balances() {
+		if !slices.Contains(held, b.State) {
+			continue
+		}
+		if sums[b.Portal] == nil {
+			sums[b.Portal] = map[Unit]int64{}
+			order = append(order, b.Portal)
+		}
+		sums[b.Portal][b.Unit] += b.Minor
+	}
+	var out []Alert
+	for _, id := range order {
+		x, ok := lapse(l, f.portal(id), today)
+		if !ok || x.Left > inactiveNotice {
+			continue
+		}
+		for _, b := range sortedUnits(sums[id]) {
+			key := "watch.inactive"
+			if x.Left < 0 {
+				key = "watch.inactive_past"
+			}
+			out = append(out, Alert{
+				Kind: AlertInactive, Portal: id, Since: x.Lost - inactiveNotice, Due: x.Lost, Amount: &b, Clock: Clock{State: ClockUnknown},
+				Reasons: []Reason{Because(key, strconv.Itoa(x.Months), strconv.Itoa(x.Left), b.String(), x.Lost.String())},
+			})
+		}
+	}
+	return out
+}
+
+func sortedUnits(m map[Unit]int64) []Amount {
+	var out []Amount
+	for u, n := range m {
+		out = append(out, Amount{n, u})
+	}
+	slices.SortFunc(out, func(a, b Amount) int { return cmp.Compare(a.Unit, b.Unit) })
+	return out
+}
