@@ -2,10 +2,12 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"slices"
 
+	"github.com/cagnotte/cagnotte/index"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/rank"
 	"github.com/cagnotte/cagnotte/web/pages"
@@ -139,6 +141,9 @@ func (s *Server) showShop(v *visit, m cashback.Merchant, q shopQuery, bad error)
 	if p.History, err = s.historyOf(v.ctx, v, m); err != nil {
 		return nil, err
 	}
+	if p.Elsewhere, err = s.elsewhere(v.ctx, m); err != nil {
+		return nil, err
+	}
 	c := s.chrome(v, "shops")
 	if m.Country != "" {
 		c.Country = m.Country // the visitor is in this shop's country now
@@ -149,6 +154,28 @@ func (s *Server) showShop(v *visit, m cashback.Merchant, q shopQuery, bad error)
 	}
 	rep.status = status
 	return rep, nil
+}
+
+// elsewhere are the storefronts that the brand has in other countries, by country. A
+// brand's storefronts share its name, so that a search for it finds them.
+func (s *Server) elsewhere(ctx context.Context, m cashback.Merchant) ([]view.Merchant, error) {
+	if m.Brand == "" {
+		return nil, nil
+	}
+	r, err := s.Index.Search(ctx, index.Query{Text: m.Name, Country: m.Country, Limit: maxChoices})
+	if err != nil {
+		return nil, err
+	}
+	var out []view.Merchant
+	for _, h := range r.Hits {
+		other := h.Merchant
+		if other.Brand == m.Brand && other.Country != m.Country && other.Country != "" &&
+			!slices.ContainsFunc(out, func(o view.Merchant) bool { return o.Country == other.Country }) {
+			out = append(out, merchantView(other, h.Portals))
+		}
+	}
+	slices.SortFunc(out, func(a, b view.Merchant) int { return cmp.Compare(a.Country, b.Country) })
+	return out, nil
 }
 
 // formOf is the shopper's side as the form shows it.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/PuerkitoBio/goquery"
 
@@ -320,4 +321,31 @@ func TestShopPageCurve(t *testing.T) {
 	}
 	document(t, s, "/en/shops/"+fnac.Slug+"?amount=10000000", 200)
 	document(t, s, "/en/shops/"+fnac.Slug+"?amount=0", 200)
+}
+
+// TestShopPageElsewhere holds that a shop's page leads to the brand's storefronts in
+// other countries, and to no other shop of a similar name.
+func TestShopPageElsewhere(t *testing.T) {
+	w := newTown(t)
+	var portals []cashback.Portal
+	for id, c := range map[string]cashback.Country{"ici": "FR", "there": "GB", "dort": "DE"} {
+		portals = append(portals, cashback.Portal{ID: id, Name: id, Homepage: "https://" + id + ".test", Countries: []cashback.Country{c}, Currency: "EUR", Publication: cashback.Public})
+	}
+	if err := w.store.SavePortals(t.Context(), portals); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range portals {
+		w.publish(p, today.Add(-time.Hour),
+			listed{name: "Zorglub", raw: "4 %", tiers: []cashback.Tier{percent("4")}},
+			listed{name: "Zorglub Voyages", raw: "2 %", tiers: []cashback.Tier{percent("2")}})
+	}
+	s, err := New(w.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := document(t, s, "/fr/shops/zorglub-fr", 200)
+	got := attrs(d.Find(".shop-head a"), "href")
+	if want := []string{"/fr/shops/zorglub-de", "/fr/shops/zorglub-gb"}; !slices.Equal(got, want) {
+		t.Errorf("leads to %q, want %q", got, want)
+	}
 }
