@@ -446,3 +446,17 @@ func Shipped() ([]*Rule, error) {
 	}
 	return out, nil
 }
+
+// Uplift answers earnings.Facts.Uplift from rules: whether by a portal's own word an
+// amount is still to rise.
+func Uplift(rules []*Rule) func(portal, wording string) bool {
+	return func(portal, wording string) bool {
+		folded := fold(wording)
+		for _, r := range rules {
+			if len(r.compiled.uplift) > 0 && r.For(portal) && r.compiled.uplift.match(folded) > 0 {
+				return true
+			}
+		}
+		return false
+	}
+}
