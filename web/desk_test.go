@@ -14,9 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
 	"github.com/cagnotte/cagnotte/crawler"
 	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/merchant"
 	"github.com/cagnotte/cagnotte/internal/schedule"
 	"github.com/cagnotte/cagnotte/internal/store"
 	"github.com/cagnotte/cagnotte/web/view"
@@ -120,7 +124,7 @@ func TestHeldRun(t *testing.T) {
 	} else if !strings.Contains(before, "Sitôt") || !strings.Contains(now, "Sitôt") {
 		t.Error("the last good rate has gone from the shop's page")
 	}
-	if desk := body(t, ask(h, "GET", "/en/ops", olga)); !strings.Contains(desk, "/en/ops/runs/held-1") || !strings.Contains(desk, "1 run waits for your word") {
+	if desk := body(t, ask(h, "GET", "/en/ops", olga)); !strings.Contains(desk, "/en/ops/runs/held-1") || !strings.Contains(desk, "1 run waits for your decision") {
 		t.Error("the desk doesn't say that a run waits")
 	}
 	page := body(t, ask(h, "GET", "/en/ops/runs/held-1", olga))
@@ -417,4 +421,125 @@ func TestLive(t *testing.T) {
 	if err := server.Shutdown(ctx); err != nil {
 		t.Errorf("the stream holds the server up: %v", err)
 	}
+}
+
+// shelfOfDoubts is a catalogue with something to review.
+type shelfOfDoubts struct{ fnac cashback.Merchant }
+
+func (c shelfOfDoubts) Correct(_ context.Context, ev merchant.Event) (merchant.Event, error) {
+	if ev.Merchant == ev.Other {
+		return ev, cashback.Errorf(cashback.Invalid, "merchant %d is one merchant already", ev.Merchant)
+	}
+	ev.Number = 3
+	return ev, nil
+}
+
+func (c shelfOfDoubts) Reviews() []merchant.Review {
+	return []merchant.Review{
+		{Ref: merchant.Ref{Portal: "sitot", Key: "fnac-spectacles"}, Name: "Fnac Spectacles", Merchant: c.fnac.ID, Confidence: .62, Reasons: []string{"the same first word, and another one"},
+			Candidates: []merchant.Candidate{{Merchant: c.fnac.ID + 1, Name: "Fnac Darty", Confidence: .58, Reasons: []string{"the same domain"}}}},
+		{Ref: merchant.Ref{Portal: "muet", Key: "?"}, Name: "?", Confidence: .1, Reasons: []string{"its name names no shop"}},
+	}
+}
+
+func (c shelfOfDoubts) Corrections() []merchant.Event {
+	return []merchant.Event{
+		{Number: 1, At: today.Add(-time.Hour), By: "olga@example.org", Kind: merchant.Rename, Merchant: c.fnac.ID, Name: "Fnac"},
+		{Number: 2, At: today, By: "olga@example.org", Kind: merchant.Undo, Undoes: 1},
+	}
+}
+
+func (c shelfOfDoubts) Members(id cashback.MerchantID) (cashback.Merchant, []merchant.Ref, [][]string, bool) {
+	if id != c.fnac.ID {
+		return cashback.Merchant{}, nil, nil, false
+	}
+	return c.fnac, []merchant.Ref{{Portal: "sitot", Key: "https://www.sitot.test/boutique/fnac"}, {Portal: "muet", Key: "fnac"}}, [][]string{{"the same domain: fnac.com"}, {"the same name"}}, true
+}
+
+// busyDesk is a desk on which something of everything has happened.
+func busyDesk(t testing.TB) *crowd {
+	t.Helper()
+	p, c := newDesk(t)
+	fnac := shopNamed(t, p.Server, "fnac")
+	m, err := p.operator().Merchant(context.Background(), fnac.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Catalogue = shelfOfDoubts{m}
+	olga := p.as(p.olga)
+	h := p.Handler()
+	for _, f := range []struct{ path, k, v string }{
+		{"portals/muet/schedule", "every", "6h"}, {"portals/sitot/schedule", "cron", "0 6 * * *"}, {"portals/muet/pause", "reason", "their maintenance"},
+		{"portals/thrift/schedule", "every", "12h"}, {"portals/petitpanier/schedule", "every", "24h"}, {"portals/petitpanier/publication", "mode", "relation"},
+	} {
+		if r := post(h, "/fr/ops/"+f.path, url.Values{f.k: {f.v}}, olga); r.StatusCode != 303 {
+			t.Fatalf("%s: %d", f.path, r.StatusCode)
+		}
+	}
+	p.hold("sitot", "held-1", "43")
+	if _, err := p.Store.UpdateJob(context.Background(), "thrift", func(j schedule.Job) (schedule.Job, error) {
+		return j.Start(today, "me", "thrift-2", schedule.Defaults())
+	}); err != nil {
+		t.Fatal(err)
+	}
+	c.set(map[string]crawler.Progress{"thrift": {Portal: "thrift", Run: "thrift-2", Pages: 7, Known: 19, Offers: 350}})
+	return p
+}
+
+// TestMerchantsPage: doubts are answered on the desk, what can't be is said at the form,
+// and each answer can be taken back.
+func TestMerchantsPage(t *testing.T) {
+	p := busyDesk(t)
+	olga := p.as(p.olga)
+	h := p.Handler()
+	fnac := shopNamed(t, p.Server, "fnac")
+	page := body(t, ask(h, "GET", "/en/ops/merchants", olga))
+	for _, want := range []string{"2 entries in doubt", "Fnac Spectacles", "Fnac Darty", "Same shop", "Taken back"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the queue lacks %q", want)
+		}
+	}
+	id := itoa(fnac.ID)
+	for _, c := range []struct {
+		verb string
+		form url.Values
+		want int
+	}{
+		{"merge", url.Values{"merchant": {id}, "other": {itoa(fnac.ID + 1)}}, 303},
+		{"merge", url.Values{"merchant": {id}, "other": {fnac.Slug}, "back": {id}}, 422},
+		{"merge", url.Values{"merchant": {id}, "other": {"nobody-fr"}, "back": {id}}, 422},
+		{"split", url.Values{"merchant": {id}, "entries": {"muet:fnac"}}, 303},
+		{"split", url.Values{"merchant": {id}, "entries": {"muet"}}, 400},
+		{"undo", url.Values{"undoes": {"1"}, "merchant": {id}}, 303},
+		{"explode", url.Values{"merchant": {id}}, 404},
+	} {
+		if r := post(h, "/en/ops/merchants/"+c.verb, c.form, olga); r.StatusCode != c.want {
+			t.Errorf("%s %v: %d, want %d", c.verb, c.form, r.StatusCode, c.want)
+		}
+	}
+	if one := body(t, ask(h, "GET", "/en/ops/merchants?merchant="+id, olga)); !strings.Contains(one, "muet:fnac") || !strings.Contains(one, "the same domain: fnac.com") {
+		t.Error("the shop's page lacks its entries")
+	}
+	if log := body(t, ask(h, "GET", "/en/ops/audit", olga)); !strings.Contains(log, "Merge") {
+		t.Error("the log lacks the correction")
+	}
+}
+
+// TestDeskPages looks at the desk as TestEveryPage does at the public pages.
+func TestDeskPages(t *testing.T) {
+	ctx := browser(t)
+	p := busyDesk(t)
+	fnac := shopNamed(t, p.Server, "fnac")
+	base := serve(t, p.Server)
+	token, _, err := p.desk.Open(context.Background(), p.olga.ID, account.Client{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Do(ctx, action(network.SetCookie, network.SetCookieParams{Name: sessionCookie, Value: token, URL: base})); err != nil {
+		t.Fatal(err)
+	}
+	look(t, ctx, base, map[string]string{
+		"desk": "/ops", "desk-portal": "/ops/portals/sitot", "desk-running": "/ops/portals/thrift", "desk-run": "/ops/runs/held-1",
+		"desk-merchants": "/ops/merchants", "desk-merchant": "/ops/merchants?merchant=" + itoa(fnac.ID), "desk-audit": "/ops/audit",
+	})
 }

@@ -172,6 +172,9 @@ func (s *Store) Evidence(ctx context.Context, portal string, merchants []cashbac
 				continue
 			}
 			ev.Live = append(ev.Live, o)
+			if o.Status == cashback.OK && !o.Receipt.InForceSince.IsZero() && o.Receipt.InForceSince.Before(since) {
+				continue // the same has been paid all the while: most offers of most portals
+			}
 			points, err := t.history(h.at, h.from, &h.was, since)
 			if err == nil && o.Status == cashback.Unverified && !verified(points) {
 				if points, err = t.history(h.at, h.from, &h.was, time.Time{}); err == nil {
