@@ -6,7 +6,7 @@ DATA  ?= ./cagnotte-data
 ADDR  ?= 127.0.0.1:8080
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench fuzz prove build generate axe gate-report
+.PHONY: help run test check bench fuzz prove build generate axe gate-report crash
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -52,6 +52,10 @@ fuzz: ## fuzz every parser of foreign bytes, FUZZTIME (60s) each
 
 prove: ## the long random checks in full (hours); make test runs a small share
 	CAGNOTTE_PROVE=1 $(GO) test -timeout 12h -run 'Prove|Property' -v ./...
+
+N ?= 300
+crash: ## kill -9 the serving process N (300) times under load, and look at what it left
+	CAGNOTTE_CRASH=$(N) $(GO) test -count=1 -timeout 4h -v -run 'TestCrash$$' ./cmd/cagnotte
 
 gate-report: ## judge 2,000 simulated healthy crawls and 14 kinds of bad ones; prints the table of docs/gate.md
 	CAGNOTTE_GATE_REPORT=1 $(GO) test -timeout 1h -v -run GateReport ./crawler/gate

@@ -27,7 +27,7 @@ func TestYearHasEveryState(t *testing.T) {
 			cashback.Offer{Entry: cashback.Entry{Key: fmt.Sprint(i)}, Kind: component.Kind, Tiers: []cashback.Tier{{Components: []cashback.Component{component}}}},
 		})
 	}
-	for seed := range uint64(20) {
+	for seed := range uint64(8) {
 		a, err := yearOf(seed, now, shelf)
 		if err != nil {
 			t.Fatal(err)
