@@ -170,10 +170,9 @@ func (s *splitter) cell() (text string, end bool, err error) {
 	if quoted := strings.TrimLeft(rest, " "); strings.HasPrefix(quoted, `"`) && s.closes(quoted) {
 		return s.quoted(len(rest) - len(quoted))
 	}
-	stop := strings.IndexByte(rest, '\n')
-	cut := strings.Index(rest, s.delimiter)
+	cut, stop := s.ends(rest)
 	switch {
-	case cut >= 0 && (stop < 0 || cut < stop):
+	case cut >= 0:
 		text = rest[:cut]
 		s.at += cut + len(s.delimiter)
 		s.column += utf8.RuneCountInString(text) + len(s.delimiter)
@@ -190,6 +189,21 @@ func (s *splitter) cell() (text string, end bool, err error) {
 		return "", false, atLine(line, "a cell with more than %d bytes", s.limits.Cell)
 	}
 	return text, end, nil
+}
+
+// ends finds where a cell ends: at the delimiter or at the line's end, whichever comes
+// first; the other one is -1. It looks no further than that, or a long file of short
+// cells would be read again for each.
+func (s *splitter) ends(rest string) (cut, stop int) {
+	for i := 0; i < len(rest); i++ {
+		switch {
+		case rest[i] == '\n':
+			return -1, i
+		case rest[i] == s.delimiter[0] && strings.HasPrefix(rest[i:], s.delimiter):
+			return i, -1
+		}
+	}
+	return -1, -1
 }
 
 // closes says whether what begins with a quote is a quoted cell. In a pasted table a
@@ -237,11 +251,10 @@ func (s *splitter) quoted(blanks int) (string, bool, error) {
 	}
 	// What stands between the closing quote and the delimiter belongs to the cell.
 	rest := s.text[i:]
-	stop := strings.IndexByte(rest, '\n')
-	cut := strings.Index(rest, s.delimiter)
+	cut, stop := s.ends(rest)
 	end, tail, next := true, len(rest), len(s.text)
 	switch {
-	case cut >= 0 && (stop < 0 || cut < stop):
+	case cut >= 0:
 		end, tail, next = false, cut, i+cut+len(s.delimiter)
 	case stop >= 0:
 		tail, next = stop, i+stop+1

@@ -277,6 +277,10 @@ func newColumns(rows []Row, n int, language string, o Options) *columns {
 			}
 			k := &c.kinds[i]
 			k.filled++
+			if len(cell.Text) > maxValue {
+				c.letters[i]++
+				continue
+			}
 			if seen[i] == nil {
 				seen[i] = map[string]bool{}
 			}

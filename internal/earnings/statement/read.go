@@ -264,6 +264,10 @@ func (s *scan) row(r Row, places map[Field]int) {
 	s.line(values, s.place(r.Line, 0), s.rule.State, "", r.String())
 }
 
+// maxSearched bounds the text that patterns search: mails have some KB, and a pattern
+// takes up to a hundred nanoseconds a byte.
+const maxSearched = 1 << 20
+
 // pattern reads the lines that a pattern finds in the part's text.
 func (s *scan) pattern(t *Pattern, re *regexp.Regexp) {
 	if t.From != "" && !strings.Contains(strings.ToLower(s.doc.From), strings.ToLower(t.From)) {
@@ -273,6 +277,10 @@ func (s *scan) pattern(t *Pattern, re *regexp.Regexp) {
 		return
 	}
 	text := s.part.Text
+	if len(text) > maxSearched {
+		text = strings.ToValidUTF8(text[:maxSearched], "")
+		s.out.Ignored = append(s.out.Ignored, Ignored{s.place(1+strings.Count(text, "\n"), 0), "what follows is too long to be searched"})
+	}
 	if s.doc.Subject != "" {
 		text += "\n" + s.doc.Subject
 	}

@@ -189,6 +189,8 @@ func TestValues(t *testing.T) {
 		{"", "2026-10-03", "bientôt", "amount import.amount.unread"},
 		{"", "2026-10-03", "99999999999999 €", "amount import.amount.large"},
 		{"", "2026-10-03", "–", "2026-10-03 -"},
+		{"", "2026-10-03" + strings.Repeat(" 1:00", 3000), "1", "date import.date.unread"},
+		{"", "2026-10-03", strings.Repeat("1 000 ", 2500), "amount import.amount.unread"},
 	} {
 		text := strings.ReplaceAll(plainRule, "dates: dmy\n", "")
 		if name, _, _ := strings.Cut(c.settings, ":"); name != "" && strings.Contains(text, "\n"+name+":") {

@@ -11,6 +11,9 @@ import (
 	"github.com/cagnotte/cagnotte/internal/earnings"
 )
 
+// maxValue bounds the text of a date or an amount.
+const maxValue = 100
+
 // numberForm finds a number between what stands around it.
 var numberForm = regexp.MustCompile(`^([^\d]*?)([-−–+]?)\s*([^\d\s+−–-]{0,6}?)\s*(\d(?:[\d.,'’\s]*\d)?)\s*(.*)$`)
 
@@ -21,8 +24,9 @@ func (r *Rule) amount(s string, own cashback.Currency) (a earnings.Amount, negat
 		reason := earnings.Because(key, append([]string{short(s, 60)}, values...)...)
 		return earnings.Amount{}, false, &reason
 	}
-	m := numberForm.FindStringSubmatch(squeeze(s))
-	if m == nil {
+	text := squeeze(s)
+	m := numberForm.FindStringSubmatch(text[:min(len(text), maxValue)])
+	if m == nil || len(text) > maxValue {
 		return no("import.amount.unread")
 	}
 	if m[2] == "-" || m[2] == "−" || m[2] == "–" {
@@ -169,6 +173,9 @@ func (r *Rule) date(s string) (cashback.Date, *earnings.Reason) {
 		return 0, &reason
 	}
 	text := squeeze(s)
+	if len(text) > maxValue {
+		return no("import.date.unread")
+	}
 	if t := clockTime.FindStringIndex(text); t != nil && t[0] > 0 {
 		// "3.10.26" isn't a time: only what leaves a date before it is cut.
 		if d, why := r.date(text[:t[0]]); why == nil {
