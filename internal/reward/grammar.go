@@ -47,7 +47,7 @@ func (p *parser) neutralise() {
 		}
 		row = t.kind == tBreak
 		switch {
-		case t.is(mWithout), t.is(mWith) && (t.inside > 0 || numbers > 1 && !numbered):
+		case t.is(mWithout | mNone), t.is(mWith) && (t.inside > 0 || numbers > 1 && !numbered):
 			off, until = true, t.inside
 		case t.kind == tBreak || t.kind == tNum || t.inside < until || t.is(mOr|mPlus):
 			off = false

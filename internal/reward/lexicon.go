@@ -359,6 +359,7 @@ func (t *table) add(l *Lexicon, phrase string, proto entry) error {
 	if key == "" {
 		return fmt.Errorf("%q has no letter or sign", phrase)
 	}
+	key = unhyphened(key)
 	proto.wild = wild
 	last, _ := utf8.DecodeLastRuneInString(key)
 	proto.letters = isWordRune(last)
@@ -528,6 +529,24 @@ func (t *trie) find(text []byte, i int, steps *int) (*entry, int) {
 		}
 	}
 	return best, end
+}
+
+// unhyphened writes a phrase's hyphens within words as blanks, which match both: were
+// they kept, "first-time buyers" would hide "first time customers" from a text with a
+// hyphen.
+func unhyphened(key string) string {
+	out := []byte(key)
+	for i := 1; i+1 < len(out); i++ {
+		if out[i] != '-' {
+			continue
+		}
+		before, _ := utf8.DecodeLastRuneInString(key[:i])
+		behind, _ := utf8.DecodeRuneInString(key[i+1:])
+		if isWordRune(before) && isWordRune(behind) {
+			out[i] = ' '
+		}
+	}
+	return string(out)
 }
 
 func isGap(b byte) bool { return b == ' ' || b == bHardGap || b == bTag || b == '\n' }

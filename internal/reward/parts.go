@@ -50,7 +50,7 @@ func (p *parser) strength(i int) strength {
 // mNouns say what a quantity is; mLeads begin the part of the next one.
 const (
 	mNouns = mCashback | mDiscount | mOther | mBonus | mPrice
-	mLeads = mWas | mCap | mMax | mUpTo | mFrom | mOver | mUnder | mEarn | mGet | mBetween | mAtLeast | mNow
+	mLeads = mWas | mCap | mMax | mUpTo | mFrom | mOver | mUnder | mEarn | mGet | mBetween | mAtLeast | mNow | mUsual
 	mSays  = mNouns | mNew | mExisting | mOrder | mNone
 )
 

@@ -300,6 +300,14 @@ func (p *parser) conditional(k int) bool {
 func (p *parser) behindLabel(q *quantity, i int) bool {
 	t := &p.toks[i]
 	if t.sign == '-' {
+		if q.preStart > 0 || !p.tok(i-1).is(mOrder) {
+			return true
+		}
+		for k := range i {
+			if p.toks[k].is(mAtLeast) {
+				return false // "Minimum cart value - Rs. 499"
+			}
+		}
 		return true
 	}
 	if !p.tok(i - 1).is(mOrder) {
