@@ -22,6 +22,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
 )
 
 // browser starts a Chromium of its own with a fresh profile, or skips the test
@@ -347,5 +349,84 @@ func TestJourney(t *testing.T) {
 	defer mu.Unlock()
 	for _, c := range complaints {
 		t.Errorf("the browser complains: %s", c)
+	}
+}
+
+// TestShopInBrowser: the amount, the question that would change the winner, the sum
+// drawn in its steps, and the shopper's side kept, in a real browser.
+func TestShopInBrowser(t *testing.T) {
+	ctx := browser(t)
+	w := newTown(t)
+	portals := townPortals()
+	if err := w.store.SavePortals(t.Context(), portals); err != nil {
+		t.Fatal(err)
+	}
+	forNew, rest := percent("12"), percent("1")
+	forNew.Audience, rest.Audience = cashback.New, cashback.Existing
+	w.publish(portals[0], today, listed{name: "Fnac", domain: "fnac.com", raw: "Jusqu’à 9 %", tiers: []cashback.Tier{upTo("9")}})
+	w.publish(portals[1], today, listed{name: "Fnac", domain: "fnac.com", raw: "12 % / 1 %", tiers: []cashback.Tier{forNew, rest}})
+	w.publish(portals[2], today, listed{name: "Fnac", domain: "fnac.com", raw: "2 €", tiers: []cashback.Tier{fixed("2", "EUR")}})
+	w.publish(portals[3], today, listed{name: "Fnac", domain: "fnac.com", raw: "3 %", tiers: []cashback.Tier{percent("3")}})
+	s, err := New(w.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := serve(t, s)
+	page := base + "/fr/shops/" + shopNamed(t, s, "fnac").Slug
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(page+"?amount=60"), chromedp.WaitReady("footer")); err != nil {
+		t.Fatal(err)
+	}
+	first := `document.querySelector("ol.rows > li").dataset.portal`
+	until(t, ctx, first+` === "petitpanier" && document.querySelector(".question") !== null`)
+
+	// The sum opens, stays open while the amount changes, and its bars are there.
+	eval[bool](t, ctx, `document.querySelector("#sum-sitot summary").click(); true`)
+	until(t, ctx, `document.querySelector("#sum-sitot .fall").checkVisibility()`)
+	if n := eval[int](t, ctx, `[...document.querySelectorAll("#sum-sitot .beam rect")].filter(r => r.getBoundingClientRect().width > 0).length`); n < 4 {
+		t.Errorf("%d bars can be seen", n)
+	}
+	eval[bool](t, ctx, `document.querySelector("#amount").focus(); document.querySelector("#amount").select(); true`)
+	keys(t, ctx, "300")
+	until(t, ctx, first+` === "muet"`)
+	until(t, ctx, `document.querySelector("#sum-sitot .fall").checkVisibility() && document.querySelector(".plot text.own").textContent.includes("300")`)
+
+	// The drawing: every line across the area, every name beside it, nothing outside.
+	if wide := eval[int](t, ctx, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
+		t.Errorf("the page is %d px wider than a phone", wide)
+	}
+	if out := eval[string](t, ctx, `[...document.querySelectorAll(".plot text")].filter(x => x.getClientRects().length && (x.getBoundingClientRect().right > innerWidth || x.getBoundingClientRect().left < 0)).map(x => x.textContent).join()`); out != "" {
+		t.Errorf("outside the screen: %s", out)
+	}
+
+	// The answer to the question is another page, with another portal first.
+	eval[bool](t, ctx, `document.querySelector(".question button[value=new]").click(); true`)
+	until(t, ctx, `location.search.includes("customer=new") && document.readyState === "complete" && `+first+` === "sitot"`)
+	if !eval[bool](t, ctx, `location.search.includes("amount=300") && document.querySelector(".question") === null`) {
+		t.Errorf("after the answer: %s", eval[string](t, ctx, `location.search`))
+	}
+
+	// The shopper's side, kept: it counts on the plain page.
+	eval[bool](t, ctx, `document.querySelector("#shopper-form > summary").click(); document.querySelector("#patience").value = "250"; document.querySelector(".shopper button[name=shop]").click(); true`)
+	until(t, ctx, `document.querySelector(".flash") !== null && document.querySelector("#beside .facts").textContent.includes("250")`)
+	if err := chromedp.Do(ctx, chromedp.Navigate(page), chromedp.WaitReady("footer")); err != nil {
+		t.Fatal(err)
+	}
+	until(t, ctx, `document.querySelector("#beside .facts").textContent.includes("250")`)
+	eval[bool](t, ctx, `document.querySelectorAll("details").forEach(d => d.open = true); true`)
+	dir := filepath.Join("..", "artefacts", "screenshots")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, look := range []string{"light", "dark"} {
+		if err := chromedp.Do(ctx, scheme(look)); err != nil {
+			t.Fatal(err)
+		}
+		png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "shop-open-"+look+".png"), png, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

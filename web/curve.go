@@ -129,11 +129,9 @@ func (s *Server) drawn(ctx context.Context, v *visit, q *question, anyway bool) 
 		return nil
 	}
 	amount := q.out.Purchase.Amount
-	from := int64(1) // one major unit: below it rounding decides
-	for range amount.Currency.Digits() {
-		from *= 10
-	}
-	c, err := s.curve(v, q, from, reach(amount))
+	to := reach(amount)
+	// Near nothing, everything is worth a cent, and rounding alone decides.
+	c, err := s.curve(v, q, to/40, to)
 	if err != nil || len(c.Lines) < 2 {
 		return nil // sums that can't be counted so far up: the ranking itself is shown
 	}

@@ -194,11 +194,11 @@ func TestShopPageQuestion(t *testing.T) {
 		t.Error("the answer doesn't change the winner, or is asked for again")
 	}
 	// Sitôt pays out as a donation too.
-	if got := texts(d.Find(".beside li")); len(got) != 3 || !strings.Contains(got[2], "to Les Restos; what part arrives isn’t stated") {
+	if got := texts(d.Find(".keepgive li")); len(got) != 3 || !strings.Contains(got[2], "to Les Restos; what part arrives isn’t stated") {
 		t.Errorf("keep or give: %q", got)
 	}
-	to := d.Find(".beside a").AttrOr("href", "")
-	if d = document(t, s, to, 200); !strings.Contains(d.Find("#verdict").Text(), "Sitôt") || d.Find(".beside").Length() != 0 {
+	to := d.Find(".keepgive a").AttrOr("href", "")
+	if d = document(t, s, to, 200); !strings.Contains(d.Find("#verdict").Text(), "Sitôt") || d.Find(".keepgive").Length() != 0 {
 		t.Errorf("giving: %q", d.Find("#verdict").Text())
 	}
 }

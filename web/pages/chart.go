@@ -19,7 +19,7 @@ const (
 	chartCalm  = 10  // above it where it never does
 	chartNamed = 6   // lines with a colour, a dash and a name: as many as can be told apart
 	nameGap    = 17  // between the baselines of two names
-	nameMost   = 14  // letters of a name
+	nameMost   = 12  // letters of a name
 )
 
 // chart is a curve as it is drawn.
