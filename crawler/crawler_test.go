@@ -340,6 +340,19 @@ func TestMechanism21Traps(t *testing.T) {
 	})
 }
 
+// TestListsOfTheSameShops: a portal whose list is asked for in two orders shows no new
+// shop in the second, and is read to its end all the same.
+func TestListsOfTheSameShops(t *testing.T) {
+	s := portaltest.Shelf{Name: "orders", Pages: 5, PerPage: 4}
+	site, definition := serve(t, s, nil)
+	twice := strings.Replace(string(definition), "page={page}", "page={page}&sort={sort}", 1)
+	twice = strings.Replace(twice, "    paging:", "    seeds: {sort: [az, new]}\n    paging:", 1)
+	r := newRig(t, nil)
+	if report := r.crawl(r.load([]byte(twice)), Options{}); !report.Complete || report.Offers != 20 || report.Pages != 10 || len(site.Asked()) != 11 {
+		t.Errorf("%+v", report)
+	}
+}
+
 // TestMechanism23BackPressure: a run asks for one page at a time and has no
 // goroutines of its own.
 func TestMechanism23BackPressure(t *testing.T) {

@@ -69,6 +69,9 @@ type step struct {
 // chain is one list, page by page.
 type chain struct {
 	hashes map[identity]bool
+	// shops are those that this list has shown: another list of the same shops, in
+	// another order, is not barren for it.
+	shops  map[uint32]struct{}
 	barren int
 	ended  bool // its end is proven
 	seeded bool // a page that was asked for by itself: it has no end to prove
@@ -164,11 +167,9 @@ func (c *Crawler) begin(ctx context.Context, def *portal.Definition, o Options) 
 		w.country = c[0]
 	}
 	polite := def.Politeness()
-	hosts := make([]string, len(def.Hosts()))
-	copy(hosts, def.Hosts())
 	pages := w.pages()
 	session, err := c.Opener.Open(fetch.Policy{
-		Portal: def.ID(), Hosts: hosts, Delay: polite.Delay, Language: language(def.Portal()), MaxBody: polite.MaxBody, Version: def.Version(), Force: o.Force,
+		Portal: def.ID(), Hosts: def.Origins(), Delay: polite.Delay, Language: language(def.Portal()), MaxBody: polite.MaxBody, Version: def.Version(), Force: o.Force,
 		// Redirects, retries and robots.txt come on top of the pages.
 		Requests: 2*pages + 50, Bytes: c.Limits.Bytes, Until: now.Add(c.Limits.Wall),
 	})
@@ -476,6 +477,15 @@ func (w *walker) take(s step, r *reading) {
 			pays[d.Offer.Entry.Key] = paying(d.Offer)
 		}
 		key := keyOf(cmp.Or(d.Key, d.Offer.Entry.Key))
+		if c := s.chain; c != nil {
+			if c.shops == nil {
+				c.shops = map[uint32]struct{}{}
+			}
+			if _, ok := c.shops[key]; !ok {
+				c.shops[key] = struct{}{}
+				fresh++
+			}
+		}
 		if _, ok := w.keys[key]; ok {
 			continue
 		}
@@ -484,7 +494,6 @@ func (w *walker) take(s step, r *reading) {
 			break
 		}
 		w.keys[key] = struct{}{}
-		fresh++
 	}
 	switch r.Outcome {
 	case cashback.PageNotUnderstood, cashback.PageUnparseable, cashback.PagePanicked, cashback.PageScriptShell, cashback.PageBlocked:

@@ -9,6 +9,7 @@ import (
 	"math"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -83,6 +84,22 @@ func readBody(resp *http.Response, limit int64, cut bool, l *Limits) (body []byt
 		}
 	}
 	return bytes.Clone(buf.Bytes()), wire.n, nil
+}
+
+// isFile says whether an answer is a .gz file, as sitemaps are: packed by the site
+// once, not by the server for us.
+func isFile(u *url.URL, body []byte) bool {
+	return strings.HasSuffix(strings.ToLower(u.Path), ".xml.gz") && bytes.HasPrefix(body, []byte{0x1f, 0x8b})
+}
+
+// unpacked is a .gz file's content: one layer, under the limits of a decoded page.
+func unpacked(resp *http.Response, file []byte, limit int64, l *Limits) ([]byte, *Error) {
+	if resp.Header.Get("Content-Encoding") != "" {
+		return nil, &Error{Outcome: cashback.FetchWrongType, Status: resp.StatusCode, Reason: "the page is packed twice"}
+	}
+	packed := http.Response{StatusCode: resp.StatusCode, ContentLength: -1, Header: http.Header{"Content-Encoding": {"gzip"}}, Body: io.NopCloser(bytes.NewReader(file))}
+	out, _, e := readBody(&packed, limit, false, l)
+	return out, e
 }
 
 // scratch holds the buffers that bodies grow in, so that each page costs its own

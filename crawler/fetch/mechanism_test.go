@@ -978,6 +978,21 @@ func TestMechanism16Compression(t *testing.T) {
 			t.Errorf("%q: %q, %v", v, b, resp.Header)
 		}
 	}
+	t.Run("a packed sitemap", func(t *testing.T) {
+		for _, header := range []string{"application/gzip", "application/x-gzip", "text/xml", ""} {
+			s := site(t, "file", plain(func(w http.ResponseWriter, r *http.Request) {
+				w.Header()["Content-Type"] = []string{header}
+				_, _ = w.Write(pack("gzip", "<urlset/>"))
+			}))
+			run := newRig(t, nil).open(Policy{Portal: "p"}, s)
+			if _, body, err := get(t, run, s.URL("/sitemap-1.xml.gz")); err != nil || body != "<urlset/>" {
+				t.Errorf("%q: %q, %v", header, body, err)
+			}
+			if _, body, err := get(t, run, s.URL("/sitemap-1.xml")); err == nil {
+				t.Errorf("%q: a page in a file's clothes is %q", header, body)
+			}
+		}
+	})
 	t.Run("gzip of nothing", func(t *testing.T) {
 		s := site(t, "nothing", plain(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
@@ -987,6 +1002,31 @@ func TestMechanism16Compression(t *testing.T) {
 			t.Errorf("%q, %v", body, err)
 		}
 	})
+}
+
+// TestStoredFragments: what scripts are given at an address is not the page at it.
+func TestStoredFragments(t *testing.T) {
+	s := site(t, "fragment", plain(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=3600")
+		page(w, "page"+r.Header.Get("X-Requested-With"))
+	}))
+	r := newRig(t, func(c *Config) { c.Pages = &shelf{} })
+	for range 2 {
+		for _, with := range []string{"", "XMLHttpRequest"} {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL("/"), nil)
+			if with != "" {
+				req.Header.Set("X-Requested-With", with)
+			}
+			resp, err := r.open(Policy{Portal: "p", Version: "1"}, s).RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, _ := io.ReadAll(resp.Body)
+			if resp.Body.Close(); string(b) != "page"+with {
+				t.Errorf("asked with %q: %q", with, b)
+			}
+		}
+	}
 }
 
 func TestMechanism17ConditionalRequests(t *testing.T) {

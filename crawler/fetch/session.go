@@ -184,6 +184,9 @@ func (s *session) validated(req *http.Request, floor time.Duration) (*http.Respo
 	var stored Stored
 	var have bool
 	key := Canonical(req.URL)
+	if asked := req.Header.Get("X-Requested-With"); asked != "" {
+		key += "\nX-Requested-With: " + asked // a fragment is another answer than the page around it
+	}
 	if s.pages != nil && !s.policy.Force && req.Method == http.MethodGet {
 		var err error
 		if stored, have, err = s.pages.LoadPage(s.policy.Portal, key); err != nil {
@@ -233,7 +236,7 @@ func (s *session) validated(req *http.Request, floor time.Duration) (*http.Respo
 		store = store && !resp.Body.(*wholeBody).session
 		etag, modified := resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
 		if store && (etag != "" || modified != "" || fresh.After(now)) {
-			s.save(key, Stored{URL: key, ETag: etag, LastModified: modified, ContentType: resp.Header.Get("Content-Type"),
+			s.save(key, Stored{URL: Canonical(req.URL), ETag: etag, LastModified: modified, ContentType: resp.Header.Get("Content-Type"),
 				Version: s.policy.Version, Body: resp.Body.(*wholeBody).bytes, ReadAt: now, FreshUntil: fresh})
 		}
 	}
@@ -427,6 +430,11 @@ func (s *session) exchange(req *http.Request, conditional bool) (_ *http.Respons
 			body, raw, e = readBody(resp, s.policy.MaxBody, false, &s.limits)
 		}
 		rate.stop()
+		if e == nil && !robots && isFile(req.URL, body) {
+			if body, e = unpacked(resp, body, s.policy.MaxBody, &s.limits); e == nil {
+				resp.Header.Set("Content-Type", "application/xml")
+			}
+		}
 		if e == nil && !robots && resp.ContentLength >= 0 && conn != nil && conn.longer() {
 			e = &Error{Outcome: cashback.FetchTruncated, Reason: fmt.Sprintf("more came than the %d bytes that the page says it has", resp.ContentLength)}
 		}

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -10,16 +11,18 @@ import (
 // Definition is one portal's definition, loaded and compiled. It never changes
 // and is safe for concurrent use.
 type Definition struct {
-	portal     cashback.Portal
-	hosts      []string
-	version    string
-	canaries   []cashback.Canary
-	plan       Plan
-	politeness Politeness
-	watches    []Watch
-	signs      signs
-	bare       []bareSign
-	rules      []*rule
+	portal cashback.Portal
+	hosts  []string
+	// unencrypted are those of the hosts that have no https.
+	unencrypted []string
+	version     string
+	canaries    []cashback.Canary
+	plan        Plan
+	politeness  Politeness
+	watches     []Watch
+	signs       signs
+	bare        []bareSign
+	rules       []*rule
 }
 
 // Plan is when the portal is to be crawled, as the definition states it; the
@@ -205,6 +208,18 @@ func (d *Definition) ID() string { return d.portal.ID }
 
 // Hosts returns the only hosts that the portal's pages lie on.
 func (d *Definition) Hosts() []string { return d.hosts }
+
+// Origins are the hosts as a run may reach them: "http://" stands before those that
+// have no https.
+func (d *Definition) Origins() []string {
+	out := slices.Clone(d.hosts)
+	for i, h := range out {
+		if slices.Contains(d.unencrypted, h) {
+			out[i] = "http://" + h
+		}
+	}
+	return out
+}
 
 // Version is a hash of the definition's bytes: what a receipt names.
 func (d *Definition) Version() string { return d.version }

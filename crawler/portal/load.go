@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -232,12 +233,16 @@ func (c *compiler) definition(s *definitionShape) {
 		c.fault("hosts", "the portal has no host")
 	}
 	for i, h := range s.Hosts {
-		u, err := url.Parse("//" + h)
-		if err != nil || u.Host != h || h != strings.ToLower(h) || u.Hostname() == "" || strings.ContainsAny(h, "*/?#@ ") {
-			c.fault(fmt.Sprintf("hosts[%d]", i), "%q is not a host: use a name such as www.exemple.fr, without scheme or path", short(h))
+		name, plain := strings.CutPrefix(h, "http://")
+		u, err := url.Parse("//" + name)
+		if err != nil || u.Host != name || name != strings.ToLower(name) || u.Hostname() == "" || strings.ContainsAny(name, "*/?#@ ") {
+			c.fault(fmt.Sprintf("hosts[%d]", i), "%q is not a host: use a name such as www.exemple.fr, without https:// and path; http://www.exemple.fr only where the site has no https", short(h))
+		}
+		def.hosts = append(def.hosts, name)
+		if plain {
+			def.unencrypted = append(def.unencrypted, name)
 		}
 	}
-	def.hosts = s.Hosts
 	c.schedule(s.Schedule)
 	c.politeness(s.Politeness)
 	c.canaries(s.Canaries)
@@ -558,7 +563,16 @@ func (c *compiler) onHosts(path, address string) {
 	u, err := url.Parse(holeForm.ReplaceAllString(address, "x"))
 	if err == nil && u.Host != "" && !slices.Contains(c.def.hosts, u.Host) {
 		c.fault(path, "%s is not among the hosts %v", short(u.Host), c.def.hosts)
+	} else if err == nil && u.Scheme == "http" && !slices.Contains(c.def.unencrypted, u.Host) && !onThisMachine(u.Hostname()) {
+		c.fault(path, "write https, or list http://%s among the hosts where it has none", short(u.Host))
 	}
+}
+
+// onThisMachine says whether a name is one of the loopback's own (RFC 6761), where
+// the demo and tests have no certificates.
+func onThisMachine(name string) bool {
+	addr, err := netip.ParseAddr(name)
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || err == nil && addr.IsLoopback()
 }
 
 // headers checks the request headers: they may say what is wanted, never who

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,6 +99,7 @@ func TestMistakes(t *testing.T) {
 		{"hosts: [www.exemple.test]\n", "", "x.yaml:1:1: hosts is missing"},
 		{"hosts: [www", `hosts: ["https://www`, "x.yaml:"},
 		{"hosts: [www.exemple.test]", "hosts: [exemple.test]", "x.yaml:10:12: pages[0].urls[0]: www.exemple.test is not among the hosts [exemple.test]"},
+		{"urls: [\"https:", "urls: [\"http:", "x.yaml:10:12: pages[0].urls[0]: write https, or list http://www.exemple.test among the hosts where it has none"},
 		{"kind: list", "kind: lists", `x.yaml:9:11: pages[0].kind: "lists" is not a kind of page: use list, merchant`},
 		{"?p={page}", "?p=1", "x.yaml:11:21: pages[0].paging.param: no address has a {page}"},
 		{"?p={page}", "?p={pgae}", "nothing gives a value to {pgae}"},
@@ -122,6 +124,11 @@ func TestMistakes(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "^") {
 			t.Errorf("%s: says %v\nwanted %s", c.to, err, c.says)
 		}
+	}
+	// A host without https is reached as it is listed.
+	d, err := Load("x.yaml", []byte(strings.NewReplacer("hosts: [www", "hosts: [a.exemple.test, http://www", "urls: [\"https:", "urls: [\"http:").Replace(good)))
+	if err != nil || !slices.Equal(d.Hosts(), []string{"a.exemple.test", "www.exemple.test"}) || !slices.Equal(d.Origins(), []string{"a.exemple.test", "http://www.exemple.test"}) {
+		t.Error(err)
 	}
 	// A unit that can't be meant as a pick is the unit itself.
 	for unit, want := range map[string]string{`"%"`: "6.5 %", "EUR": "6.5 EUR", `"€"`: "6.5 EUR"} {
