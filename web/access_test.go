@@ -108,19 +108,25 @@ func accessRows() map[string]accessRow {
 		"POST /{lang:fr|en}/sign-up": {target: "/fr/sign-up", form: form("email", "x@example.org"), want: [4]int{422, 422, 422, 422}},
 		"POST /{lang:fr|en}/recover": {target: "/fr/recover", form: form("token", "x", "password", "y"), want: [4]int{422, 422, 422, 422}},
 
-		"POST /{lang:fr|en}/sign-out":                   {target: "/fr/sign-out", want: [4]int{303, 303, 303, 303}},
-		"GET /{lang:fr|en}/account":                     {target: "/fr/account", want: [4]int{303, 200, 200, 200}},
-		"GET /{lang:fr|en}/account/download":            {target: "/fr/account/download", want: [4]int{303, 200, 200, 200}},
-		"POST /{lang:fr|en}/account/settings":           {target: "/fr/account/settings", form: form("country", "?"), want: [4]int{303, 422, 422, 422}},
-		"POST /{lang:fr|en}/account/password":           {target: "/fr/account/password", want: [4]int{303, 422, 422, 422}},
-		"POST /{lang:fr|en}/account/email":              {target: "/fr/account/email", want: [4]int{303, 422, 422, 422}},
-		"POST /{lang:fr|en}/account/sessions":           {target: "/fr/account/sessions", form: form("id", "{alice}"), want: [4]int{303, 303, 404, 404}},
-		"POST /{lang:fr|en}/account/keys":               {target: "/fr/account/keys", form: form("name", "x", "days", "3"), want: [4]int{303, 422, 422, 422}},
-		"POST /{lang:fr|en}/account/keys/{id}":          {target: "/fr/account/keys/{alice}", want: [4]int{303, 303, 404, 404}},
-		"POST /{lang:fr|en}/go/{portal}/{merchant}":     {target: "/fr/go/sitot/{fnac}", want: [4]int{303, 303, 303, 303}},
-		"GET /{lang:fr|en}/money":                       {target: "/fr/money", want: [4]int{303, 200, 200, 200}},
-		"GET /{lang:fr|en}/money/export/{format}":       {target: "/fr/money/export/journal", want: [4]int{303, 200, 200, 200}},
-		"POST /{lang:fr|en}/money/restore":              {target: "/fr/money/restore", want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/sign-out":               {target: "/fr/sign-out", want: [4]int{303, 303, 303, 303}},
+		"GET /{lang:fr|en}/account":                 {target: "/fr/account", want: [4]int{303, 200, 200, 200}},
+		"GET /{lang:fr|en}/account/download":        {target: "/fr/account/download", want: [4]int{303, 200, 200, 200}},
+		"POST /{lang:fr|en}/account/settings":       {target: "/fr/account/settings", form: form("country", "?"), want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/account/password":       {target: "/fr/account/password", want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/account/email":          {target: "/fr/account/email", want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/account/sessions":       {target: "/fr/account/sessions", form: form("id", "{alice}"), want: [4]int{303, 303, 404, 404}},
+		"POST /{lang:fr|en}/account/keys":           {target: "/fr/account/keys", form: form("name", "x", "days", "3"), want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/account/keys/{id}":      {target: "/fr/account/keys/{alice}", want: [4]int{303, 303, 404, 404}},
+		"POST /{lang:fr|en}/go/{portal}/{merchant}": {target: "/fr/go/sitot/{fnac}", want: [4]int{303, 303, 303, 303}},
+		"GET /{lang:fr|en}/money":                   {target: "/fr/money", want: [4]int{303, 200, 200, 200}},
+		"GET /{lang:fr|en}/money/export/{format}":   {target: "/fr/money/export/journal", want: [4]int{303, 200, 200, 200}},
+		"POST /{lang:fr|en}/money/restore":          {target: "/fr/money/restore", want: [4]int{303, 422, 422, 422}},
+		"GET /{lang:fr|en}/money/import":            {target: "/fr/money/import", want: [4]int{303, 200, 200, 200}},
+		"POST /{lang:fr|en}/money/import":           {target: "/fr/money/import", want: [4]int{303, 422, 422, 422}},
+		// Another's upload is gone for me, and I am sent to hand in my own.
+		"GET /{lang:fr|en}/money/import/{id}":           {target: "/fr/money/import/{alice}", want: [4]int{303, 200, 303, 303}},
+		"POST /{lang:fr|en}/money/import/{id}":          {target: "/fr/money/import/{alice}", form: form("rule", "x"), want: [4]int{303, 303, 303, 303}},
+		"POST /{lang:fr|en}/money/import/{id}/map":      {target: "/fr/money/import/{alice}/map", form: form("column", "1"), want: [4]int{303, 422, 303, 303}},
 		"GET /{lang:fr|en}/money/purchases":             {target: "/fr/money/purchases", want: [4]int{303, 200, 200, 200}},
 		"GET /{lang:fr|en}/money/purchases/{id}":        {target: "/fr/money/purchases/{alice}", want: [4]int{303, 200, 404, 404}},
 		"POST /{lang:fr|en}/money/purchases/{id}":       {target: "/fr/money/purchases/{alice}", want: [4]int{303, 422, 404, 404}},
@@ -170,6 +176,9 @@ func (p *crowd) theirs(route string) string {
 		}
 		p.t.Cleanup(func() { _ = p.people.RevokeKey(ctx, p.alice.ID, k.ID) })
 		return k.ID
+	case strings.Contains(route, "/money/import/{id}"):
+		p.handed.put(p.alice.ID, &handedIn{"upload", "", "sitot", []byte("Wann\tWo\tWieviel\n1.9.2026\tFnac\t4,20\n"), today})
+		return "upload"
 	case strings.Contains(route, "/money/purchases/{id}"):
 		return p.clicked(p.alice)
 	}

@@ -229,8 +229,12 @@ func parts(h http.Handler, target string, files map[string][2]string, change ...
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	for field, f := range files {
-		p, _ := w.CreateFormFile(field, f[0])
-		_, _ = io.WriteString(p, f[1])
+		if field == "file" || field == "other" {
+			p, _ := w.CreateFormFile(field, f[0])
+			_, _ = io.WriteString(p, f[1])
+		} else {
+			_ = w.WriteField(field, f[1])
+		}
 	}
 	_ = w.Close()
 	return post(h, target, nil, append(change, func(r *http.Request) {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +19,12 @@ func ownPages(p *crowd) map[string]string {
 	h, as := p.Handler(), p.as(p.alice)
 	clicked := "/money/purchases/" + bought
 	post(h, "/fr/money/add", form("portal", "sitot", "shop", "Darty", "date", "2026-09-01", "amount", "349", "cashback", "10,47", "order", "D-2291"), as)
+	in := func(u account.User, table string) string {
+		return strings.TrimPrefix(post(h, "/fr/money/import", form("portal", "sitot", "text", table), p.as(u)).Header.Get("Location"), "/fr")
+	}
 	return map[string]string{
+		"import":    "/money/import",
+		"dry-run":   in(p.alice, gains),
 		"account":   "/account",
 		"money":     "/money",
 		"purchases": "/money/purchases",

@@ -95,6 +95,7 @@ type Server struct {
 	truth    *store.Reader
 	people   *store.Accounts
 	ledgers  *store.Ledgers
+	handed   uploads
 	desk     *account.Desk
 	markKey  []byte // of the known cookie
 	https    bool

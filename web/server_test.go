@@ -232,6 +232,8 @@ func headerCases(t *testing.T, s *Server) []headerCase {
 		{name: "invitation", target: "/join?token=x", status: 303, cache: "no-store", kind: kindText},
 		{name: "operator's link", target: "/operator?token=x", status: 303, cache: "no-store", kind: kindText},
 		{name: "account of nobody", target: "/fr/account", status: 303, cache: "no-store", kind: kindText},
+		{name: "import of nobody", target: "/fr/money/import", status: 303, cache: "no-store", kind: kindText},
+		{name: "dry run of nobody", target: "/fr/money/import/1", status: 303, cache: "no-store", kind: kindText},
 		{name: "money of nobody", target: "/fr/money", status: 303, cache: "no-store", kind: kindText},
 		{name: "export of nobody", target: "/fr/money/export/csv", status: 303, cache: "no-store", kind: kindText},
 		{name: "purchases of nobody", target: "/fr/money/purchases", status: 303, cache: "no-store", kind: kindText},
