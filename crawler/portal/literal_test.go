@@ -67,6 +67,38 @@ func TestLiterals(t *testing.T) {
 	}
 }
 
+// FuzzLiterals holds that no script makes the reader panic, and that a value which
+// refers to itself costs a path no more than its meter.
+func FuzzLiterals(f *testing.F) {
+	for _, s := range []string{
+		`{a: .5, b: !0, c: new Date(1), d: f.g, e: function(x){return 1}}`, "(function(a,b){a.x=b;b.y=a;return {l:[a,b]}}({},{z:Array(3)}))",
+		`((a)=>({x:a}))(JSON.parse("{}"))`, "(function(a){a.l[0]=a;a['k']=void 0;return a}({l:[]}))", "[1,,]", "((((", "`a`// c\n",
+	} {
+		f.Add(s)
+	}
+	deep, err := parsePath("*.*.*.*.*.*.*.*")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		values := 0
+		v, n, err := parseLiteral(in, &values)
+		if n < 0 || n > len(in) || err == nil && v == nil {
+			t.Errorf("%q: %v %d", in, v, n)
+		}
+		defer func() {
+			if r := recover(); r != nil && r != any(tooCostly{}) {
+				panic(r)
+			}
+		}()
+		if err == nil {
+			m := meter{left: 1 << 16}
+			deep.walk(&jsonDoc{root: v, meter: &m}, v, func(string, *value) bool { return true })
+			index(v, map[string]*value{}, map[*value]bool{}, 0)
+		}
+	})
+}
+
 // TestTotalsAndConditions: whether a portal counts what a condition leaves out or
 // not, its list ends once, and as whole.
 func TestTotalsAndConditions(t *testing.T) {
