@@ -60,11 +60,8 @@ func drawPast(c Chrome, h *view.History) pastDrawing {
 			d.Top = &pastDot{x(h.Best[at].At), y(t.Worth)}
 		}
 	}
-	for _, worth := range []int64{0, most / 2, most - most/9} {
-		worth = round(worth)
-		if at := y(worth); len(d.Values) == 0 || d.Values[len(d.Values)-1].At-at > 14 {
-			d.Values = append(d.Values, pastMark{at, c.L.Basket(h.Money(worth))})
-		}
+	for worth, step := int64(0), gap(most); worth <= most; worth += step {
+		d.Values = append(d.Values, pastMark{y(worth), c.L.Basket(h.Money(worth))})
 	}
 	d.Days = []pastMark{{0, c.L.Date(h.From)}}
 	if span > 30*24*time.Hour {
@@ -74,13 +71,19 @@ func drawPast(c Chrome, h *view.History) pastDrawing {
 	return d
 }
 
-// round makes a mark's number short: one or two digits that aren't zero.
-func round(n int64) int64 {
+// gap is the distance of the marks: 1, 2 or 5 of a power of ten, so that there are two
+// to five of them.
+func gap(most int64) int64 {
 	step := int64(1)
-	for n/step >= 20 {
+	for most/step > 4 {
+		for _, f := range []int64{2, 5, 10} {
+			if most/(step*f) <= 4 {
+				return step * f
+			}
+		}
 		step *= 10
 	}
-	return n / step * step
+	return step
 }
 
 // pastTold is a history in sentences: how today compares, and the best ever.
