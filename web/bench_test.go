@@ -227,6 +227,7 @@ func BenchmarkServe(b *testing.B) {
 		{"page/new", func(n int) string {
 			return fmt.Sprintf("/fr/shops/boutique-%d-fr?amount=%d.%02d", shop(n)-1, 10+n%5000, n/5000%100)
 		}},
+		{"join/new", func(n int) string { return fmt.Sprintf("/fr/join?w_rates=%d&w_terms=%d", 1+n%10, n/10%11) }},
 		{"suggest/new", func(n int) string { return fmt.Sprintf("/fr/suggest?q=boutik+%d", shop(n)) }},
 		{"search/new", func(n int) string { return fmt.Sprintf("/fr/search?q=boutique+%d", shop(n)) }},
 	} {
@@ -273,4 +274,37 @@ func BenchmarkServe(b *testing.B) {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	b.Logf("heap in use %d MB", m.HeapInuse>>20)
+}
+
+// BenchmarkStandings values every offer anew and compares the portals, as the start of
+// a server does; a publication takes its portal's share of it. The baseline only reads
+// the same offers.
+func BenchmarkStandings(b *testing.B) {
+	s := benchServer(b)
+	b.Run("update", func(b *testing.B) {
+		for b.Loop() {
+			s.standings.now.Store(nil)
+			if _, err := s.update(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		n := 0
+		for _, of := range s.standings.worth {
+			n += len(of)
+		}
+		b.ReportMetric(float64(n), "offers")
+	})
+	b.Run("baseline", func(b *testing.B) {
+		for b.Loop() {
+			sh, err := s.shelf(b.Context(), 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, p := range sh.all {
+				if _, err := s.truth.PortalOffers(b.Context(), p.ID); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	})
 }
