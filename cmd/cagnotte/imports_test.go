@@ -7,11 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/govalues/decimal"
+
 	"github.com/cagnotte/cagnotte/internal/account"
+	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/earnings"
 	"github.com/cagnotte/cagnotte/internal/store"
 	"github.com/cagnotte/cagnotte/web/locale"
@@ -96,6 +100,77 @@ func TestImportVerbs(t *testing.T) {
 	if out, _ := verb(exitOK, "rules", "list"); !strings.Contains(out, "shoop-de") {
 		t.Errorf("%s", out)
 	}
+}
+
+// TestFollowVerbs follows a purchase that wasn't tracked to its claim, and a payout to
+// its lines.
+func TestFollowVerbs(t *testing.T) {
+	ctx := context.Background()
+	at := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+	dir := t.TempDir()
+	s, err := store.Open(ctx, dir, store.Options{Now: func() time.Time { return at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := s.Accounts().CreateUser(ctx, account.User{Email: "anna@example.org", Role: account.Shopper, Created: at}, nil, "", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	portal := cashback.Portal{ID: "exemple-fr", Name: "Exemple", Homepage: "https://www.exemple.example", Countries: []cashback.Country{"FR"}, Locale: "fr-FR", Currency: "EUR", Publication: cashback.Public}
+	portal.Facts.ClaimWindow = &cashback.Fact[cashback.ClaimWindow]{Value: cashback.ClaimWindow{FromDays: 3, ToDays: 45}}
+	portal.Facts.Payout = &cashback.Fact[cashback.Payout]{Value: cashback.Payout{Frequency: cashback.OnDemand, Methods: []cashback.PayoutMethod{{Kind: "paypal", Minimum: cashback.NullDecimal{Decimal: decimal.MustParse("5"), Valid: true}}}}}
+	if err := s.SavePortals(ctx, []cashback.Portal{portal}); err != nil {
+		t.Fatal(err)
+	}
+	amount := func(n int64) *earnings.Amount { return &earnings.Amount{Minor: n, Unit: "EUR"} }
+	events := []earnings.Event{{Kind: earnings.Expected, Purchase: "lost", At: at.AddDate(0, 0, -20), Amount: amount(360), Basket: amount(12000), Order: "F-1"}}
+	for i, p := range []string{"a", "b", "c"} {
+		for _, k := range []earnings.EventKind{earnings.Tracked, earnings.Confirmed, earnings.Payable} {
+			e := earnings.Event{Kind: k, Purchase: p, At: at.AddDate(0, -6, i)}
+			if k == earnings.Tracked {
+				e.Amount = amount(int64(300 + 111*i))
+			}
+			events = append(events, e)
+		}
+	}
+	for i := range events {
+		events[i].Portal, events[i].Shop, events[i].Source, events[i].Key = "exemple-fr", "Fnac", "hand", strconv.Itoa(i)
+	}
+	if _, err := s.Ledgers().Append(ctx, u.ID, events...); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	verb := func(want int, args ...string) string {
+		t.Helper()
+		var out, errs bytes.Buffer
+		w := &world{ctx: ctx, stdout: &out, stderr: &errs, now: func() time.Time { return at }}
+		if got := run(w, append(append([]string{"ledger"}, args...), "--data", dir)); got != want {
+			t.Fatalf("ledger %v: status %d, want %d: %s", args, got, want, errs.String())
+		}
+		return out.String()
+	}
+	has := func(out string, wants ...string) {
+		t.Helper()
+		for _, want := range wants {
+			if !strings.Contains(out, want) {
+				t.Errorf("lacks %q:\n%s", want, out)
+			}
+		}
+	}
+	has(verb(exitOK, "watch"), "missing", "until 2026-12-15", "bought 20 days ago and not listed", "a claim can be sent until")
+	has(verb(exitOK, "watch", "--ics"), "BEGIN:VCALENDAR", "DTSTART;VALUE=DATE:20261215", `SUMMARY:Fnac: last day for a claim at exemple-fr`)
+	has(verb(exitOK, "cash"), "12.33 EUR", "€12.33 can be had today, by PayPal")
+	pack := filepath.Join(t.TempDir(), "pack.zip")
+	has(verb(exitOK, "claim", "lost", "--lang", "fr", "--pack", pack), "Cashback manquant : Fnac", "Numéro de commande\u00a0: F-1")
+	if info, err := os.Stat(pack); err != nil || info.Size() < 3000 {
+		t.Errorf("pack %v %v", info, err)
+	}
+	verb(exitInvalid, "claim", "a")
+	verb(exitInvalid, "payout", "3.33", "--portal", "exemple-fr")
+	has(verb(exitOK, "payout", "7.11", "--portal", "exemple-fr", "--id", "P1"), "payout P1: 2 lines")
+	has(verb(exitOK, "balances"), "paid", "7.11 EUR", "5.22 EUR")
 }
 
 // TestReasonWords holds that every reason of the ledger's room has its words.

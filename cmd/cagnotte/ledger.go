@@ -23,6 +23,10 @@ type ledgerCmd struct {
 	Export        ledgerExportCmd   `cmd:"" help:"Write a ledger as CSV, JSON, a journal for hledger and ledger, or everything as one archive."`
 	Import        ledgerImportCmd   `cmd:"" help:"Read what a portal tells its member: a pasted table, CSV, a saved page, a mail."`
 	Rules         ledgerRulesCmd    `cmd:"" help:"The rules by which imports are read."`
+	Watch         ledgerWatchCmd    `cmd:"" help:"Print what a shopper should see to: missing, short, overdue, claims that end."`
+	Cash          ledgerCashCmd     `cmd:"" help:"Print what can be had from each portal, when, and how."`
+	Claim         ledgerClaimCmd    `cmd:"" help:"Write a letter about missing money, and the pack that proves it."`
+	Payout        ledgerPayoutCmd   `cmd:"" help:"Note what a portal has paid, and find the lines that it was for."`
 	ImportArchive ledgerRestoreCmd  `cmd:"" help:"Take an archive of this or another instance in."`
 }
 

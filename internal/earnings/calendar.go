@@ -78,15 +78,7 @@ func Reminders(l *Ledger, f Facts, now time.Time) []Reminder {
 				at(RemindClaimLast, clock.Last)
 			}
 		case StateTracked:
-			days := usualValidation
-			if facts.ValidationDays != nil {
-				days = facts.ValidationDays.Value
-			}
-			if f.ValidationDays != nil {
-				if n := f.ValidationDays(p); n > 0 {
-					days = n
-				}
-			}
+			days, _ := f.validation(p, facts)
 			at(RemindConfirmed, bought+cashback.Date(days))
 		}
 	}

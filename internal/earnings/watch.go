@@ -65,6 +65,24 @@ func (f Facts) terms(p Purchase) (Terms, bool) {
 	return f.Terms(p.Evidence)
 }
 
+// validation is how many days a purchase takes to be confirmed, and the reason's key:
+// what the shop's page states, as it stands or stood at the click, else the portal.
+func (f Facts) validation(p Purchase, facts cashback.Facts) (days int, key string) {
+	if f.ValidationDays != nil {
+		days = f.ValidationDays(p)
+	}
+	if t, ok := f.terms(p); ok && days <= 0 {
+		days = t.Offer.ValidationDays
+	}
+	switch {
+	case days > 0:
+		return days, "watch.overdue.shop"
+	case facts.ValidationDays != nil && facts.ValidationDays.Value > 0:
+		return facts.ValidationDays.Value, "watch.overdue.portal"
+	}
+	return usualValidation, "watch.overdue.usual"
+}
+
 // ClockState is where a purchase stands in its portal's claim window.
 type ClockState string
 
@@ -222,16 +240,8 @@ func watchPurchase(p Purchase, f Facts, today cashback.Date) []Alert {
 			return []Alert{a}
 		}
 	case StateTracked:
-		days, key := usualValidation, "watch.overdue.usual"
-		if facts.ValidationDays != nil {
-			days, key = facts.ValidationDays.Value, "watch.overdue.portal"
-		}
-		if f.ValidationDays != nil {
-			if n := f.ValidationDays(p); n > 0 {
-				days, key = n, "watch.overdue.shop"
-			}
-		}
-		if since := bought + cashback.Date(days) + 1; days > 0 && today >= since && !claiming {
+		days, key := f.validation(p, facts)
+		if since := bought + cashback.Date(days) + 1; today >= since && !claiming {
 			late := a
 			late.Kind, late.Since = AlertOverdue, since
 			late.Reasons = []Reason{Because(key, strconv.Itoa(int(today-bought)), strconv.Itoa(days))}
