@@ -24,6 +24,9 @@ func ownPages(p *crowd) map[string]string {
 	}
 	return map[string]string{
 		"import":    "/money/import",
+		"cash":      "/money/cash",
+		"watch":     "/money/watch",
+		"claim":     "/money/purchases/" + p.missing(p.alice) + "/claim",
 		"dry-run":   in(p.alice, gains),
 		"account":   "/account",
 		"money":     "/money",

@@ -174,6 +174,7 @@ func (s *Server) routes() []Route {
 	table = append(table, s.joinRoutes()...)
 	table = append(table, s.moneyRoutes()...)
 	table = append(table, s.importRoutes()...)
+	table = append(table, s.followRoutes()...)
 	table = append(table, s.deskRoutes()...)
 	table = append(table, s.deskAPI()...)
 	for _, o := range s.operations() {

@@ -60,7 +60,7 @@ func say(c Chrome, reasons []earnings.Reason) string {
 	for _, r := range reasons {
 		var args []any
 		for i, v := range r.Values {
-			args = append(args, string(rune('A'+i)), v)
+			args = append(args, string(rune('A'+i)), stated(c, v))
 		}
 		out = append(out, c.T(r.Key, args...))
 	}

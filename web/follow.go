@@ -1,0 +1,255 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/cagnotte/cagnotte/internal/account"
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/earnings"
+	"github.com/cagnotte/cagnotte/internal/earnings/claim"
+	"github.com/cagnotte/cagnotte/internal/earnings/statement"
+	"github.com/cagnotte/cagnotte/internal/store"
+	"github.com/cagnotte/cagnotte/web/pages"
+)
+
+// followRoutes say what a person should see to, what they can have, and what to write
+// where cashback is missing.
+func (s *Server) followRoutes() []Route {
+	get, post := http.MethodGet, http.MethodPost
+	return []Route{
+		{get, "/{lang:fr|en}/money/cash", Shopper, NoStore, maxBody, ratePages, s.cashPage},
+		{get, "/{lang:fr|en}/money/watch", Shopper, NoStore, maxBody, ratePages, s.watchPage},
+		{get, "/{lang:fr|en}/money/calendar.ics", Shopper, NoStore, maxBody, ratePages, s.calendar},
+		{get, "/{lang:fr|en}/money/purchases/{id}/claim", Shopper, NoStore, maxBody, ratePages, s.claimPage},
+		{get, "/{lang:fr|en}/money/purchases/{id}/proof", Shopper, NoStore, maxBody, rateForms, s.proofPack},
+		{post, "/{lang:fr|en}/money/purchases/{id}/claim", Shopper, NoStore, maxForm, rateForms, s.claimSent},
+	}
+}
+
+// followed is a person's ledger with what is known of its portals.
+type followed struct {
+	ledger *earnings.Ledger
+	facts  earnings.Facts
+	names  map[string]string
+}
+
+func (s *Server) follow(v *visit) (x followed, err error) {
+	if x.ledger, err = s.ledgers.Ledger(v.ctx, v.user.ID); err != nil {
+		return x, err
+	}
+	list, err := s.Store.As(store.Operator).Portals(v.ctx)
+	if err != nil {
+		return x, err
+	}
+	portals := map[string]cashback.Portal{}
+	x.names = map[string]string{}
+	for _, p := range list {
+		portals[p.ID], x.names[p.ID] = p.Portal, p.Name
+	}
+	frozen, err := s.frozenTerms(v.ctx, v.user.ID, x.ledger.Purchases())
+	if err != nil {
+		return x, err
+	}
+	documents, err := s.ledgers.Documents(v.ctx, v.user.ID, statement.DocumentKind)
+	if err != nil {
+		return x, err
+	}
+	rules, err := statement.OwnRules(documents)
+	if err != nil {
+		return x, err
+	}
+	x.facts = earnings.Facts{
+		Portal: func(id string) (cashback.Portal, bool) { p, ok := portals[id]; return p, ok },
+		Terms:  func(hash string) (earnings.Terms, bool) { t, ok := frozen[hash]; return t, ok },
+		VAT: func(c cashback.Country, day cashback.Date) (cashback.Decimal, bool) {
+			r, ok := s.vat.On(c, day)
+			return r.Rate, ok
+		},
+		Uplift: statement.Uplift(rules),
+	}
+	return x, nil
+}
+
+// frozenTerms are those of a person's purchases, by their hashes.
+func (s *Server) frozenTerms(ctx context.Context, user account.UserID, purchases []earnings.Purchase) (map[string]earnings.Terms, error) {
+	frozen := map[string]earnings.Terms{}
+	for _, p := range purchases {
+		if _, read := frozen[p.Evidence]; read || p.Evidence == "" {
+			continue
+		}
+		t, err := s.termsOf(ctx, user, p)
+		if err != nil && cashback.KindOf(err) != cashback.Invalid {
+			return nil, err
+		}
+		if err == nil && t != nil { // what doesn't have its hash proves nothing
+			frozen[p.Evidence] = *t
+		}
+	}
+	return frozen, nil
+}
+
+func (s *Server) cashPage(v *visit) (*reply, error) {
+	if _, err := decode[struct{}](v); err != nil {
+		return nil, err
+	}
+	x, err := s.follow(v)
+	if err != nil {
+		return nil, err
+	}
+	return html(v.ctx, pages.Cash(s.chrome(v, "money"), &pages.CashView{
+		Outs: earnings.CashOuts(x.ledger, x.facts, v.now), PortalName: func(id string) string { return nameOf(x.names, id) }, Now: v.now,
+		Currency: func(id string) cashback.Currency { p, _ := x.facts.Portal(id); return p.Currency },
+	}))
+}
+
+func (s *Server) watchPage(v *visit) (*reply, error) {
+	if _, err := decode[struct{}](v); err != nil {
+		return nil, err
+	}
+	x, err := s.follow(v)
+	if err != nil {
+		return nil, err
+	}
+	return html(v.ctx, pages.Watch(s.chrome(v, "money"), &pages.WatchView{
+		Alerts: earnings.Watch(x.ledger, x.facts, v.now), PortalName: func(id string) string { return nameOf(x.names, id) }, Now: v.now,
+	}))
+}
+
+// calendar is the coming days as a file that every calendar reads.
+func (s *Server) calendar(v *visit) (*reply, error) {
+	if _, err := decode[struct{}](v); err != nil {
+		return nil, err
+	}
+	x, err := s.follow(v)
+	if err != nil {
+		return nil, err
+	}
+	c := s.chrome(v, "money")
+	var b bytes.Buffer
+	err = earnings.WriteCalendar(&b, c.T("site.name"), earnings.Reminders(x.ledger, x.facts, v.now), v.now, func(r earnings.Reminder) earnings.ReminderText {
+		amount := ""
+		if r.Amount != nil {
+			amount = c.Amount(*r.Amount)
+		}
+		return earnings.ReminderText{Summary: c.T("calendar."+string(r.Kind), "Shop", r.Shop, "Portal", nameOf(x.names, r.Portal), "Amount", amount)}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return attached("cagnotte.ics", "text/calendar; charset=utf-8", b.Bytes()), nil
+}
+
+type claimQuery struct {
+	ID   string `path:"id"`
+	In   string `query:"in" enum:"en,fr"`
+	Name string `query:"name"`
+}
+
+// caseOf is the claim that a purchase gives cause for; NotFound where it gives none.
+func (s *Server) caseOf(v *visit, q claimQuery) (c claim.Case, clock earnings.Clock, in string, err error) {
+	x, err := s.follow(v)
+	if err != nil {
+		return c, clock, "", err
+	}
+	id := purchaseID(v)
+	p, events, err := s.ledgers.Purchase(v.ctx, v.user.ID, id)
+	if err != nil {
+		return c, clock, "", err
+	}
+	portal, _ := x.facts.Portal(p.Portal)
+	c = claim.Case{Purchase: p, Events: events, Portal: portal, Member: q.Name, Written: cashback.DateOf(v.now)}
+	for _, a := range earnings.Watch(x.ledger, x.facts, v.now) {
+		switch a.Kind {
+		case earnings.AlertMissing, earnings.AlertShort, earnings.AlertOverdue, earnings.AlertDeclined:
+			if a.Purchase == id && c.Problem == "" {
+				c.Problem, clock = a.Kind, a.Clock
+			}
+		}
+	}
+	if c.Problem == "" {
+		return c, clock, "", errNotFound
+	}
+	if p.Evidence != "" {
+		e, err := s.ledgers.Evidence(v.ctx, v.user.ID, p.Evidence)
+		if err == nil {
+			c.Evidence = &e
+		} else if cashback.KindOf(err) != cashback.NotFound {
+			return c, clock, "", err
+		}
+	}
+	if in = q.In; in == "" {
+		in = v.locale.Lang
+		for _, l := range portal.Languages {
+			if l == "en" || l == "fr" {
+				in = l // the portal's own language is understood there
+				break
+			}
+		}
+	}
+	return c, clock, in, nil
+}
+
+func (s *Server) claimPage(v *visit) (*reply, error) {
+	q, err := decode[claimQuery](v)
+	if err != nil {
+		return nil, err
+	}
+	c, clock, in, err := s.caseOf(v, q)
+	if err != nil {
+		return nil, err
+	}
+	letter, err := claim.Write(c, in)
+	if err != nil {
+		return nil, err
+	}
+	return html(v.ctx, pages.Claim(s.chrome(v, "money"), &pages.ClaimView{
+		Purchase: c.Purchase, PortalName: c.Portal.Name, Letter: letter, Clock: clock, In: in, Name: q.Name, Problem: c.Problem,
+		Seen: c.Purchase.Events[len(c.Purchase.Events)-1], Languages: s.locales.All(), Evidence: c.Evidence != nil,
+	}))
+}
+
+func (s *Server) proofPack(v *visit) (*reply, error) {
+	q, err := decode[claimQuery](v)
+	if err != nil {
+		return nil, err
+	}
+	c, _, in, err := s.caseOf(v, q)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := claim.Pack(&b, c, in); err != nil {
+		return nil, err
+	}
+	return attached("cagnotte-claim-"+c.Written.String()+".zip", "application/zip", b.Bytes()), nil
+}
+
+type claimForm struct {
+	ID   string `path:"id"`
+	Seen uint64 `form:"seen"`
+}
+
+// claimSent notes that the letter has gone.
+func (s *Server) claimSent(v *visit) (*reply, error) {
+	f, _, err := decodeForm[claimForm](v)
+	if err != nil {
+		return nil, err
+	}
+	p, _, err := s.ledgers.Purchase(v.ctx, v.user.ID, purchaseID(v))
+	if err != nil {
+		return nil, err
+	}
+	var events []earnings.Event
+	for i, k := range []earnings.EventKind{earnings.ClaimOpened, earnings.ClaimSent} {
+		if k == earnings.ClaimOpened && p.Claim == earnings.ClaimOpened {
+			continue
+		}
+		events = append(events, earnings.Event{Kind: k, At: s.Now(), Purchase: p.ID, Portal: p.Portal, Source: "hand", Key: handKey(p.ID, f.Seen, i)})
+	}
+	return s.write(v, p.ID, events, func(string) (*reply, error) {
+		return s.done(v, ours(v, "money/purchases/"+url.PathEscape(p.ID)), "moved_on"), nil
+	})
+}
