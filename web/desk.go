@@ -164,6 +164,7 @@ const (
 	verbPublication = "publication"
 	verbAccept      = "accept"
 	verbReject      = "reject"
+	verbFacts       = "facts"
 )
 
 // wish is what an operator wants, beside the verb.
@@ -177,6 +178,12 @@ type wish struct {
 	Default bool   `json:"default,omitempty" form:"default"`
 	// Mode is a publication mode; empty is the definition's.
 	Mode string `json:"mode,omitempty" form:"mode"`
+	// A fact by its name in definitions, as one line of text, with where and when it was
+	// read; an empty value gives the word back to the definition.
+	Fact   string `json:"fact,omitempty" form:"fact"`
+	Value  string `json:"value,omitempty" form:"value"`
+	Source string `json:"source,omitempty" form:"source"`
+	AsOf   string `json:"as_of,omitempty" form:"as_of"`
 	// Back names the page that the form stands on, where it isn't the portal's.
 	Back string `json:"-" form:"back"`
 }
@@ -213,6 +220,16 @@ func (s *Server) tell(ctx context.Context, by, portal, verb string, w wish) erro
 		return change(func(j schedule.Job) (schedule.Job, error) { return j.Resume(), nil })
 	case verbPublication:
 		return s.Store.SetPublication(ctx, portal, cashback.Publication(w.Mode), by, w.Reason)
+	case verbFacts:
+		if w.Value != "" && w.Source == "" {
+			return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "source"}, "a fact needs its source: the address where it was read")
+		}
+		if w.AsOf != "" {
+			if _, err := cashback.ParseDate(w.AsOf); err != nil {
+				return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "as_of"}, "%q is not a date such as 2026-11-24", clip(w.AsOf))
+			}
+		}
+		return s.Store.SetFact(ctx, portal, w.Fact, w.Value, cashback.Origin{Source: w.Source, AsOf: cmp.Or(w.AsOf, cashback.DateOf(now).String())}, by, w.Reason)
 	case verbPlan:
 		if w.Default {
 			if s.Crawls == nil {

@@ -295,6 +295,18 @@ func TestSchedulePage(t *testing.T) {
 	if r := post(h, "/fr/ops/portals/none/pause", nil, olga); r.StatusCode != 404 {
 		t.Errorf("a portal that isn't one: %d", r.StatusCode)
 	}
+	if r := tell("facts", "fact", "validation_days", "value", "45"); r.StatusCode != 422 { // no source
+		t.Errorf("a fact without a source: %d", r.StatusCode)
+	}
+	if r := tell("facts", "fact", "validation_days", "value", "soon", "source", "https://sitot.test/faq"); r.StatusCode != 422 {
+		t.Errorf("a fact that is none: %d", r.StatusCode)
+	}
+	if r := tell("facts", "fact", "validation_days", "value", "45", "source", "https://sitot.test/faq", "as_of", "2026-09-01", "reason", "their page changed"); r.StatusCode != 303 {
+		t.Errorf("a fact: %d", r.StatusCode)
+	}
+	if b := body(t, ask(h, "GET", "/fr/portals/sitot")); !strings.Contains(b, "45\u00a0jours") && !strings.Contains(b, "45 jours") {
+		t.Error("the fact isn't on the portal's page")
+	}
 	page := body(t, ask(h, "GET", "/fr/ops/portals/sitot", olga))
 	for _, want := range []string{"Toutes les 6h", "(Europe/Paris)", "olga@example.org"} {
 		if !strings.Contains(page, want) {

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -90,6 +91,15 @@ func (s *Server) showPortal(v *visit, id, verb string, form pages.Form) (*reply,
 		d.UnreadOffers += u.Count
 	}
 	d.UnreadTexts = len(d.Unread)
+	sp, err := s.operator().Portal(v.ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range cashback.FactNames() {
+		value, origin, known := sp.Facts.Fact(name)
+		_, _, own := sp.Edits.Fact(name)
+		d.Facts = append(d.Facts, pages.DeskFact{Name: name, Value: value, Origin: origin, Known: known, Own: own})
+	}
 	d.Unread = d.Unread[:min(len(d.Unread), opsUnread)]
 	all, err := s.Store.Audit(v.ctx, 0, 500)
 	if err != nil {
@@ -163,8 +173,16 @@ func (s *Server) opsTell(v *visit) (*reply, error) {
 		case cashback.KindOf(err) == cashback.Conflict:
 			return s.done(v, back, "desk_conflict"), nil
 		}
+		var wrong *cashback.Error
 		if err := blame(v, &form, err); err != nil {
-			return nil, err
+			// A fact's own sentence says what its value may be; it is in English.
+			if verb != verbFacts || !errors.As(err, &wrong) || wrong.Kind != cashback.Invalid {
+				return nil, err
+			}
+			form.Refuse("value", v.locale.T("refuse.value"))
+			if v.locale.Lang == "en" {
+				form.Faults["value"] = wrong.Message
+			}
 		}
 	}
 	return s.showPortal(v, id, verb, form)

@@ -52,7 +52,17 @@ type DeskPortalView struct {
 	Unread                    []view.Unread
 	UnreadTexts, UnreadOffers int
 	Crawls                    bool
+	Facts                     []DeskFact
 	Forms                     map[string]Form // by verb
+}
+
+// DeskFact is what is known of a portal as the operator edits it: one line of text
+// under the name that definitions use.
+type DeskFact struct {
+	Name, Value string
+	Origin      cashback.Origin
+	Known       bool
+	Own         bool // stated by the operator
 }
 
 // DeskRunView is a run's page.
