@@ -267,7 +267,7 @@ var statuses = map[cashback.Kind]struct {
 	cashback.Forbidden:   {http.StatusForbidden, "error.forbidden"},
 	cashback.Unavailable: {http.StatusServiceUnavailable, "error.unavailable"},
 	cashback.Locked:      {http.StatusServiceUnavailable, "error.unavailable"},
-	cashback.DiskFailed:  {http.StatusServiceUnavailable, "error.unavailable"},
+	cashback.DiskFailed:  {http.StatusInsufficientStorage, "error.disk"},
 }
 
 // problem is an error as RFC 9457 writes it, and as the error page shows it.

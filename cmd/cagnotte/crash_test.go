@@ -362,7 +362,7 @@ func (c *crash) look() (err error) {
 }
 
 // newCrash makes portals and a folder that one life has filled.
-func newCrash(t *testing.T, plant string) *crash {
+func newCrash(t *testing.T, dir, plant string) *crash {
 	t.Helper()
 	from := time.Now()
 	// The portals' day is a minute: each crawl finds other rates.
@@ -373,7 +373,7 @@ func newCrash(t *testing.T, plant string) *crash {
 	demo.Start()
 	t.Cleanup(func() { _ = demo.Close() })
 	c := &crash{
-		t: t, rng: rand.New(rand.NewPCG(9, 9)), dir: filepath.Join(t.TempDir(), "data"), defs: t.TempDir(), plant: plant,
+		t: t, rng: rand.New(rand.NewPCG(9, 9)), dir: filepath.Join(dir, "data"), defs: t.TempDir(), plant: plant,
 		client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Timeout: 30 * time.Second},
 		tried:  map[string]bool{}, acked: map[string]bool{}, clicks: map[string]bool{},
 	}
@@ -440,7 +440,7 @@ func cycles(t *testing.T) int {
 }
 
 func TestCrash(t *testing.T) {
-	c := newCrash(t, "")
+	c := newCrash(t, t.TempDir(), "")
 	var starts []time.Duration
 	for cycle := range cycles(t) {
 		if cycle%3 == 2 {
@@ -469,7 +469,7 @@ func TestCrash(t *testing.T) {
 // A harness counts once it has caught a planted fault. Skipped syncs are caught where the
 // power is cut (internal/store, TestPowerCutCatchesSkippedSyncs).
 func TestCrashCatchesPlantedFaults(t *testing.T) {
-	c := newCrash(t, twiceByHand)
+	c := newCrash(t, t.TempDir(), twiceByHand)
 	c.importAndKill(0)
 	if err := c.look(); err == nil {
 		t.Error("an import that was made twice goes unnoticed")
