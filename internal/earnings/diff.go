@@ -103,10 +103,15 @@ func (p Plan) Count(v Verdict) int {
 // them and by their count; where that leaves a doubt the verdict is doubtful.
 func Diff(l *Ledger, lines []Line, o DiffOptions) Plan {
 	d := &differ{ledger: l, options: o, taken: map[string]bool{}, made: map[string]*known{}, newest: map[string]cashback.Date{}, shops: map[string]identity{}, fresh: map[string]bool{}, days: map[string]span{}}
-	processing := map[string]cashback.Date{} // listed before they were tracked
+	// When a list or a mail first told of each purchase. What the shopper noted by hand
+	// is met by what is said of it, as a click is.
+	listed := map[string]time.Time{}
 	for _, e := range l.events {
-		if e.Kind == Expected && strings.HasPrefix(e.Source, "import:") {
-			processing[e.Purchase] = cashback.DateOf(e.At)
+		switch e.Kind {
+		case Tracked, Expected, JoinBonus, Referral:
+			if strings.HasPrefix(e.Source, "import:") && (listed[e.Purchase].IsZero() || e.Kind == Tracked && l.purchases[e.Purchase].Since[StateTracked].Equal(e.At)) {
+				listed[e.Purchase] = e.At
+			}
 		}
 	}
 	portals := map[string]bool{}
@@ -127,8 +132,7 @@ func Diff(l *Ledger, lines []Line, o DiffOptions) Plan {
 		if p.Merchant != 0 {
 			k.shop.merchant = p.Merchant
 		}
-		k.day = processing[id]
-		if t, ok := p.Since[StateTracked]; ok {
+		if t, ok := listed[id]; ok {
 			k.day = cashback.DateOf(t)
 			k.mailed = !t.Equal(k.day.Time())
 		}

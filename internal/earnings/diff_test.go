@@ -230,6 +230,16 @@ func TestMeet(t *testing.T) {
 		e.Amount = &a
 		return e
 	}
+	byHand := func(id, at, amount string) earnings.Event {
+		e := expect(id, at, "Fnac", amount, "")
+		e.Kind, e.Key = earnings.Tracked, "t"+id
+		return e
+	}
+	confirmedBy := func(id, at string) earnings.Event {
+		e := click(id, at, "Fnac")
+		e.Kind, e.Key, e.Source, e.Evidence = earnings.Confirmed, "k"+id, "hand", ""
+		return e
+	}
 	for _, c := range []struct {
 		name   string
 		events []earnings.Event
@@ -246,6 +256,10 @@ func TestMeet(t *testing.T) {
 		{"two clicks on one day with other terms are asked", []earnings.Event{click("a", "2026-10-03 10:00", "Fnac"), click("b", "2026-10-03 14:00", "Fnac")}, []string{"2026-10-03 | Fnac | 3.60 | tracked"}, "doubtful:a,b"},
 		{"the amount tells them apart", []earnings.Event{expect("a", "2026-10-03 10:00", "Fnac", "3.60", ""), expect("b", "2026-10-03 14:00", "Fnac", "20.00", "")}, []string{"2026-10-03 | Fnac | 3.60 | tracked"}, "met:a"},
 		{"each its own", []earnings.Event{expect("a", "2026-10-03 10:00", "Fnac", "3.60", ""), expect("b", "2026-10-03 14:00", "Fnac", "20.00", "")}, []string{"2026-10-03 | Fnac | 20.00 | tracked", "2026-10-03 | Fnac | 3.60 | declined"}, "met:b met:a"},
+		{"noted as tracked by hand", []earnings.Event{expect("a", "2026-10-03 10:00", "Fnac", "3.60", ""), byHand("a", "2026-10-20 10:00", "3.60")}, []string{"2026-10-03 | Fnac | 3.60 | confirmed"}, "met:a"},
+		{"noted by hand alone", []earnings.Event{byHand("a", "2026-10-03 10:00", "3.60"), byHand("b", "2026-10-03 10:00", "9.60")}, []string{"2026-10-03 | Fnac | 3.60 | tracked"}, "unchanged:a"},
+		{"noted further than the list says", []earnings.Event{byHand("a", "2026-10-03 10:00", "3.60"), confirmedBy("a", "2026-10-04 10:00")}, []string{"2026-10-03 | Fnac | 3.60 | tracked"}, "unchanged:a"},
+		{"a referral is not a click's", []earnings.Event{click("a", "2026-10-03 14:00", "Fnac")}, []string{"2026-10-03 | Fnac | 3.60 | tracked | kind=referral"}, "new:"},
 		{"less than expected is the same purchase", []earnings.Event{expect("a", "2026-10-03 10:00", "Fnac", "9.00", "")}, []string{"2026-10-03 | Fnac | 3.60 | tracked"}, "met:a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -27,11 +27,12 @@ const (
 	matchDays = 45
 )
 
-// byClick finds the clicks and expectations that lines belong to.
+// byClick finds what lines belong to of all that no list has told of yet: clicks,
+// expectations, and what the shopper noted by hand.
 func (d *differ) byClick(items []*item) {
 	var open []*known
 	for _, k := range d.known {
-		if !d.taken[k.ID] && (k.State == StateClicked || k.State == StateExpected) {
+		if !d.taken[k.ID] && k.day == 0 && k.For == ForPurchase {
 			open = append(open, k)
 		}
 	}
@@ -51,7 +52,7 @@ func (d *differ) byClick(items []*item) {
 		byPortal[k.Portal] = append(byPortal[k.Portal], k)
 	}
 	for _, it := range items {
-		if it.done {
+		if it.done || it.Line.For != ForPurchase {
 			continue
 		}
 		for _, k := range byPortal[it.Line.Portal] {
@@ -158,18 +159,22 @@ func score(it *item, k *known) (Candidate, bool) {
 	if l.Order != "" && l.Order == k.Order {
 		say(matchOrder, "match.order", l.Order)
 	}
+	reckoned := k.Expected
+	if reckoned == nil {
+		reckoned = k.Amount // noted by hand
+	}
 	basket := l.Basket != nil && k.Basket != nil && l.Basket.Minor > 0 && *l.Basket == *k.Basket
 	switch {
 	case basket:
 		say(matchAmount, "match.basket", l.Basket.String())
-	case k.Expected == nil || unstated(l) || k.Expected.Unit != l.Amount.Unit:
+	case reckoned == nil || unstated(l) || reckoned.Unit != l.Amount.Unit:
 		say(matchNothing, "match.amount.unknown")
-	case *k.Expected == l.Amount:
+	case *reckoned == l.Amount:
 		say(matchAmount, "match.amount.exact", l.Amount.String())
-	case near(l.Amount.Minor, k.Expected.Minor):
-		say(matchNear, "match.amount.near", l.Amount.String(), k.Expected.String())
+	case near(l.Amount.Minor, reckoned.Minor):
+		say(matchNear, "match.amount.near", l.Amount.String(), reckoned.String())
 	default:
-		say(0, "match.amount.off", l.Amount.String(), k.Expected.String())
+		say(0, "match.amount.off", l.Amount.String(), reckoned.String())
 	}
 	return c, c.Score >= matchPossible
 }
