@@ -172,12 +172,13 @@ func (c *Catalogue) newBlock(groups []*group) *block {
 	}
 	// What is known to be one shop isn't parted by how a variation of its name reads:
 	// "Zenni Optical" is Zenni, though "Zenni Online" wouldn't say so.
-	known := map[[2]*unit]bool{}
-	for i := range n {
-		for j := range n {
-			if of[i] != of[j] && verdicts[i*n+j].known {
-				known[[2]*unit{of[i], of[j]}] = true
+	var known map[[2]*unit]bool
+	for k, v := range verdicts {
+		if x, y := of[k/n], of[k%n]; v.known && x != y {
+			if known == nil {
+				known = map[[2]*unit]bool{}
 			}
+			known[[2]*unit{x, y}] = true
 		}
 	}
 	for i := range n {
