@@ -29,11 +29,17 @@ func squeeze(s string) string {
 	return b.String()
 }
 
-// fold is a text as it is compared: without case, accents, and the marks around it.
+// fold is a text as it is compared: without case, accents, kinds of apostrophes and
+// dashes, and the marks around it.
 func fold(s string) string {
 	var b strings.Builder
 	for _, r := range norm.NFKD.String(squeeze(s)) {
-		if !unicode.Is(unicode.Mn, r) {
+		switch {
+		case r == '’' || r == '‘' || r == 'ʼ' || r == '′' || r == '`':
+			b.WriteByte('\'') // pages and people write them as they like
+		case unicode.Is(unicode.Pd, r) || r == '−':
+			b.WriteByte('-')
+		case !unicode.Is(unicode.Mn, r):
 			b.WriteRune(unicode.ToLower(r))
 		}
 	}
