@@ -82,3 +82,6 @@ func stated(c Chrome, value string) string {
 
 // reasonOf is one reason in words.
 func reasonOf(c Chrome, r earnings.Reason) string { return say(c, []earnings.Reason{r}) }
+
+// pointsWord is what points are called.
+func pointsWord(c Chrome, name string) string { return word(c.L, "points", name) }
