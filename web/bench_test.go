@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -307,4 +309,132 @@ func BenchmarkStandings(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkWhilePublishing asks for pages that were never asked for before, at an even
+// pace, while nothing else happens, and while runs of 10,000 offers are published and the
+// index follows. The bar: the 99th percentile is at most 1.5 times the idle one. A second
+// baseline keeps one core busy with nothing: what that costs too isn't the store's doing.
+func BenchmarkWhilePublishing(b *testing.B) {
+	const offers, pace = 10_000, 10 * time.Millisecond
+	st, err := store.Open(b.Context(), b.TempDir(), store.Options{Now: func() time.Time { return today }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer st.Close()
+	portals := townPortals()[:3]
+	if err := st.SavePortals(b.Context(), portals); err != nil {
+		b.Fatal(err)
+	}
+	runs := 0
+	publish := func(p cashback.Portal, plan merchant.Plan) error {
+		runs++
+		run := fmt.Sprintf("%s-%d", p.ID, runs)
+		snap := cashback.Snapshot{Portal: p, Run: cashback.Run{ID: run, Portal: p.ID, StartedAt: today, EndedAt: today, Complete: true, Finish: "done", Offers: offers}}
+		for i := range offers {
+			rate := fmt.Sprintf("%d.%d", 1+i%12, (i+runs*(i%20/19))%10)
+			link := p.Homepage + "/boutique/" + strconv.Itoa(i)
+			snap.Offers = append(snap.Offers, cashback.Offer{
+				Entry: cashback.Entry{Key: link, Name: "Boutique " + strconv.Itoa(i), Country: "FR", Link: link}, Merchant: cashback.MerchantID(i + 1),
+				Kind: cashback.Percent, Tiers: []cashback.Tier{percent(rate)}, Status: cashback.OK,
+				Receipt: cashback.Receipt{Portal: p.ID, URL: p.Homepage + "/boutiques?page=" + strconv.Itoa(i/50), ReadAt: today, RawText: rate + " %", Hash: fmt.Sprintf("%064x", runs*1000+i/50), DefinitionVersion: "v1", Run: run},
+			})
+		}
+		_, err := st.Publish(context.Background(), store.Publication{Snapshot: snap, Plan: plan,
+			Judgement: cashback.Judgement{Verdict: cashback.Publish, Health: cashback.PortalHealth{Portal: p.ID, State: cashback.Healthy, LastGoodAt: today}}})
+		return err
+	}
+	for n, p := range portals {
+		plan := merchant.Plan{Portal: p.ID, Assign: map[string]cashback.MerchantID{}, Founders: map[cashback.MerchantID]merchant.Ref{}}
+		for i := range offers {
+			id, link := cashback.MerchantID(i+1), p.Homepage+"/boutique/"+strconv.Itoa(i)
+			plan.Assign[link] = id
+			if n == 0 {
+				slug := "boutique-" + strconv.Itoa(i) + "-fr"
+				plan.New = append(plan.New, cashback.Merchant{ID: id, Name: "Boutique " + strconv.Itoa(i), Slug: slug, Country: "FR"})
+				plan.Founders[id] = merchant.Ref{Portal: p.ID, Key: link}
+			}
+		}
+		if err := publish(p, plan); err != nil {
+			b.Fatal(err)
+		}
+	}
+	x, stop := runIndex(b, b.TempDir(), st)
+	defer stop()
+	for !x.Ready().Ready {
+		time.Sleep(10 * time.Millisecond)
+	}
+	c := config()
+	c.Store, c.Index = st, x
+	s, err := New(c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := dial(b, listen(b, s.HTTP()))
+	defer w.conn.Close()
+	asked := 0
+	visit := func(n int) (took []time.Duration) {
+		tick := time.NewTicker(pace)
+		defer tick.Stop()
+		for range n {
+			<-tick.C
+			asked++
+			start := time.Now()
+			if _, err := w.get(fmt.Sprintf("/fr/shops/boutique-%d-fr?amount=%d", asked*7919%offers, 10+asked%4000)); err != nil {
+				b.Fatal(err)
+			}
+			took = append(took, time.Since(start))
+		}
+		return took
+	}
+	visit(200)
+	// beside repeats something for as long as people look.
+	beside := func(f func() error) []time.Duration {
+		done, end := make(chan error, 1), make(chan struct{})
+		go func() {
+			for {
+				select {
+				case <-end:
+					done <- nil
+					return
+				default:
+				}
+				if err := f(); err != nil {
+					done <- err
+					return
+				}
+			}
+		}()
+		took := visit(400)
+		close(end)
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+		return took
+	}
+	var idle, spun, busy []time.Duration
+	page := make([]byte, 1<<20)
+	for b.Loop() {
+		idle = append(idle, visit(400)...)
+		spun = append(spun, beside(func() error { sha256.Sum256(page); return nil })...)
+		busy = append(busy, beside(func() error {
+			p := portals[runs%3]
+			return publish(p, merchant.Plan{Portal: p.ID})
+		})...)
+	}
+	at := func(all []time.Duration, share float64) float64 {
+		slices.Sort(all)
+		return float64(all[int(float64(len(all)-1)*share)]) / 1e6
+	}
+	for _, q := range []struct {
+		name  string
+		share float64
+	}{{"p50", .5}, {"p99", .99}} {
+		b.ReportMetric(at(idle, q.share), "idle_"+q.name+"_ms")
+		b.ReportMetric(at(spun, q.share), "busy_core_"+q.name+"_ms")
+		b.ReportMetric(at(busy, q.share), "publishing_"+q.name+"_ms")
+	}
+	b.ReportMetric(at(busy, .99)/at(idle, .99), "x_p99")
+	b.ReportMetric(at(busy, .99)/at(spun, .99), "x_busy_core_p99")
+	b.ReportMetric(float64(runs-3)/float64(b.N), "runs")
 }
