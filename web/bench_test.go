@@ -230,6 +230,9 @@ func BenchmarkServe(b *testing.B) {
 			return fmt.Sprintf("/fr/shops/boutique-%d-fr?amount=%d.%02d", shop(n)-1, 10+n%5000, n/5000%100)
 		}},
 		{"join/new", func(n int) string { return fmt.Sprintf("/fr/join?w_rates=%d&w_terms=%d", 1+n%10, n/10%11) }},
+		{"curve/new", func(n int) string {
+			return fmt.Sprintf("/api/v1/merchants/%d/curve?to=%d.%02d", shop(n), 200+n%5000, n/5000%100)
+		}},
 		{"suggest/new", func(n int) string { return fmt.Sprintf("/fr/suggest?q=boutik+%d", shop(n)) }},
 		{"search/new", func(n int) string { return fmt.Sprintf("/fr/search?q=boutique+%d", shop(n)) }},
 	} {
