@@ -69,6 +69,8 @@ type world struct {
 	down      map[string][2]time.Time
 	overlaps  int
 	crowded   int
+	together  int
+	tooMany   int
 	rng       *rand.Rand
 	siteOf    map[string]string
 }
@@ -84,6 +86,9 @@ func (w *world) crawl(ctx context.Context, portal, run string) Result {
 	if w.sites[site] > 1 {
 		w.crowded++
 	}
+	if w.together++; w.together > monthGlobal {
+		w.tooMany++
+	}
 	takes := time.Duration(1+w.rng.IntN(8)) * time.Minute
 	flaky := w.rng.IntN(50) == 0
 	w.mu.Unlock()
@@ -91,6 +96,7 @@ func (w *world) crawl(ctx context.Context, portal, run string) Result {
 		w.mu.Lock()
 		w.running[portal]--
 		w.sites[site]--
+		w.together--
 		w.mu.Unlock()
 	}()
 	timer := time.NewTimer(takes)
@@ -117,6 +123,9 @@ func (w *world) crawl(ctx context.Context, portal, run string) Result {
 	w.lastGood[portal] = now
 	return Result{}
 }
+
+// monthGlobal is how many runs may go on together in the simulated month.
+const monthGlobal = 12
 
 // TestSimulatedMonth runs 60 portals for 31 days from before the clocks change,
 // both ways, with outages, flaky runs and restarts: no overlap, no site above its
@@ -156,7 +165,7 @@ func month(t *testing.T, start time.Time) {
 		}
 	}
 	limits := Defaults()
-	limits.Global = 12
+	limits.Global = monthGlobal
 	limits.Silence = 10 * time.Minute // of a tick of two minutes
 	runs := 0
 	var mu sync.Mutex
@@ -186,8 +195,8 @@ func month(t *testing.T, start time.Time) {
 			t.Fatal(err)
 		}
 	}
-	if w.overlaps > 0 || w.crowded > 0 {
-		t.Errorf("%d overlaps, %d times two runs on one site", w.overlaps, w.crowded)
+	if w.overlaps > 0 || w.crowded > 0 || w.tooMany > 0 {
+		t.Errorf("%d overlaps, %d times two runs on one site, %d times more than %d together", w.overlaps, w.crowded, w.tooMany, monthGlobal)
 	}
 	for run, n := range w.published {
 		if n != 1 {
