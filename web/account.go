@@ -80,7 +80,7 @@ func (s *Server) arrived(v *visit, next string) string {
 	if to := s.localPath(next); to != "" {
 		return to
 	}
-	return ours(v, "account")
+	return ours(v, "money")
 }
 
 type nextQuery struct {

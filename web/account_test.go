@@ -128,7 +128,7 @@ func TestMarks(t *testing.T) {
 func TestHTTPSCookies(t *testing.T) {
 	p := newCrowd(t, func(c *Config) { c.Site = "https://cagnotte.example.org" })
 	r := post(p.Handler(), "/en/sign-in", form("email", "alice@example.org", "password", aPassword))
-	goes(t, r, "/en/account")
+	goes(t, r, "/en/money")
 	for _, c := range r.Cookies() {
 		if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure {
 			t.Errorf("cookie %s", c)
@@ -199,7 +199,7 @@ func TestRecovery(t *testing.T) {
 	wants(t, post(h, "/en/recover", form("token", token, "password", "azertyuiop")), 422)
 	goes(t, post(h, "/en/recover", form("token", token, "password", "another long sentence")), "/en/sign-in")
 	wants(t, post(h, "/en/recover", form("token", token, "password", "another long sentence")), 422, "has been used")
-	goes(t, post(h, "/en/sign-in", form("email", "alice@example.org", "password", "another long sentence")), "/en/account")
+	goes(t, post(h, "/en/sign-in", form("email", "alice@example.org", "password", "another long sentence")), "/en/money")
 }
 
 // TestInvitation: where sign-up is closed a link opens it once; the one printed at the

@@ -59,11 +59,16 @@ var (
 	statedDay    = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 )
 
-// stated puts a reason's value into the language: amounts as "4.20 EUR" and days as
-// YYYY-MM-DD are written as they are there.
+// stated puts a reason's value into the language: amounts as "4.20 EUR", days as
+// YYYY-MM-DD, ways to be paid and how often are written as they are there.
 func stated(c Chrome, value string) string {
 	if statedDay.MatchString(value) {
 		return c.L.AsOf(value)
+	}
+	for _, table := range []string{"method.", "frequency."} {
+		if c.L.Has(table + value) {
+			return c.T(table + value)
+		}
 	}
 	m := statedAmount.FindStringSubmatch(value)
 	if m == nil {
@@ -85,3 +90,23 @@ func reasonOf(c Chrome, r earnings.Reason) string { return say(c, []earnings.Rea
 
 // pointsWord is what points are called.
 func pointsWord(c Chrome, name string) string { return word(c.L, "points", name) }
+
+// whereOf is the portal that an alert is about, and the money.
+func whereOf(c Chrome, v *WatchView, a *earnings.Alert) string {
+	s := v.PortalName(a.Portal)
+	if a.Amount != nil {
+		s += c.T("list.comma") + c.Amount(*a.Amount)
+	}
+	return s
+}
+
+// reasonsOf are an alert's reasons, without the portal's own word where it gave none.
+func reasonsOf(a *earnings.Alert) []earnings.Reason {
+	var out []earnings.Reason
+	for _, r := range a.Reasons {
+		if r.Key != "watch.declined" || len(r.Values) > 0 && r.Values[0] != "" {
+			out = append(out, r)
+		}
+	}
+	return out
+}
