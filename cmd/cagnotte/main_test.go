@@ -10,10 +10,16 @@ import (
 // command runs one command line in this process and returns what it printed.
 func command(t *testing.T, stdin string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
+	return commandAt(t, func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) }, stdin, args...)
+}
+
+// commandAt is command at another time.
+func commandAt(t *testing.T, now func() time.Time, stdin string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	status = run(&world{
 		ctx: t.Context(), stdin: strings.NewReader(stdin), stdout: &out, stderr: &errs,
-		now: func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) },
+		now: now,
 	}, args)
 	return status, out.String(), errs.String()
 }

@@ -154,7 +154,7 @@ func TestMainJob(t *testing.T) {
 		t.Errorf("rank beside the server: status %d, %q %q", status, asked, stderr)
 	}
 	demo.end()
-	status, read, stderr := command(t, "", ask...)
+	status, read, stderr := commandAt(t, time.Now, "", ask...) // the demo's own clock
 	if status != exitOK || read != asked {
 		t.Errorf("rank on the folder: status %d, %q %q\nwant %q", status, read, stderr, asked)
 	}
