@@ -378,7 +378,7 @@ func typedMoney(v *visit, form *pages.Form, field, value string, c cashback.Curr
 }
 
 // write appends what a form says. What the table of states doesn't allow, because the
-// purchase has moved on meanwhile, is said in the form; a form sent twice is done.
+// purchase has moved on meanwhile, is said in the form; the same form sent twice is done.
 func (s *Server) write(v *visit, purchase string, events []earnings.Event, again func(say string) (*reply, error)) (*reply, error) {
 	_, err := s.ledgers.Append(v.ctx, v.user.ID, events...)
 	switch cashback.KindOf(err) {
@@ -388,7 +388,7 @@ func (s *Server) write(v *visit, purchase string, events []earnings.Event, again
 		}
 	case cashback.Conflict:
 		if err != nil {
-			return s.done(v, purchaseURL(v, purchase), "moved_on"), nil
+			return again(v.locale.T("flash.moved_on")) // what was typed stays on the page
 		}
 	}
 	if err != nil {
