@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -45,7 +44,7 @@ func (h *house) giveYear(ctx context.Context, seed uint64, user account.UserID) 
 	err = h.operator().EachMerchant(ctx, func(m cashback.Merchant, offers []cashback.Offer) error {
 		for _, o := range offers {
 			if p, known := byID[o.Receipt.Portal]; known && o.Status == cashback.OK && len(o.Tiers) > 0 {
-				if _, ok := promised(o, p, 100); ok {
+				if _, ok := demoReward(o, cashback.Money{Minor: 100_00, Currency: p.Currency}); ok {
 					shelf = append(shelf, shelved{p, m, o})
 				}
 			}
@@ -63,38 +62,48 @@ func (h *house) giveYear(ctx context.Context, seed uint64, user account.UserID) 
 	return err
 }
 
-// promised is what an offer's first tier pays for a basket in major units, before VAT
-// is taken off; false for what the demo's person can't reckon.
-func promised(o cashback.Offer, p cashback.Portal, basket float64) (earnings.Amount, bool) {
+// demoVAT is what the demo's person takes off a basket: portals pay on the net price.
+var demoVAT = decimal.MustNew(12, 1)
+
+// demoReward is what an offer's first tier pays for a basket without its VAT; false for
+// what the demo's person can't reckon.
+func demoReward(o cashback.Offer, basket cashback.Money) (_ earnings.Amount, ok bool) {
 	c := o.Tiers[0].Components[0]
-	value, ok := c.Value.Float64()
-	if !ok || c.PerUnit != "" {
+	if c.PerUnit != "" {
 		return earnings.Amount{}, false
 	}
-	unit, major := earnings.Unit(p.Currency), 0.0
-	switch c.Kind {
-	case cashback.Percent:
-		major = basket / 1.2 * value / 100
-	case cashback.Fixed:
-		major = value
-	case cashback.PointsPerUnit, cashback.PointsFixed:
-		if c.PointsCurrency == "" {
-			return earnings.Amount{}, false
-		}
-		unit, major = earnings.PointsOf(c.PointsCurrency), value
-		if c.Kind == cashback.PointsPerUnit {
-			major = math.Floor(basket/1.2) * value
-		}
-	default:
-		return earnings.Amount{}, false
-	}
-	d, err := decimal.NewFromFloat64(major)
+	net, err := basket.Decimal().Quo(demoVAT)
 	if err != nil {
 		return earnings.Amount{}, false
 	}
-	whole, frac, ok := d.Int64(unit.Digits())
-	minor := whole*int64(math.Pow10(unit.Digits())) + frac
-	return earnings.Amount{Minor: minor, Unit: unit}, ok && minor > 0 && minor < earnings.MaxMinor
+	due := c.Value
+	switch c.Kind {
+	case cashback.Percent:
+		if due, err = due.Quo(decimal.Hundred); err == nil {
+			due, err = due.Mul(net)
+		}
+	case cashback.PointsPerUnit:
+		due, err = due.Mul(net.Trunc(0))
+	case cashback.Fixed, cashback.PointsFixed:
+	default:
+		return earnings.Amount{}, false
+	}
+	if err != nil {
+		return earnings.Amount{}, false
+	}
+	var a earnings.Amount
+	switch c.Kind {
+	case cashback.PointsPerUnit, cashback.PointsFixed:
+		a.Unit = earnings.PointsOf(c.PointsCurrency)
+		if due, err = due.Mul(decimal.Hundred); err == nil { // halves of points are kept
+			a.Minor, _, ok = due.Int64(0)
+		}
+		ok = ok && c.PointsCurrency != ""
+	default:
+		m, err := cashback.MoneyOf(due, basket.Currency)
+		a, ok = earnings.AmountOf(m), err == nil
+	}
+	return a, ok && a.Minor > 0 && a.Minor < earnings.MaxMinor
 }
 
 // yearOf is a year of somebody who buys at the shelf's shops, up to a moment: every
@@ -170,8 +179,11 @@ func temper(portal string) (declines, slow float64) {
 
 // buy is a purchase from the click to wherever it has come by now.
 func (y *year) buy(id string, at time.Time, s shelved) error {
-	basket := math.Round(math.Exp(2.9+y.rng.Float64()*3)*100) / 100 // 18 to 370
-	amount, ok := promised(s.offer, s.portal, basket)
+	basket := cashback.Money{Minor: 18_00 + y.rng.Int64N(200), Currency: s.portal.Currency}
+	for range y.rng.IntN(31) { // to some 370, small ones as often as large ones
+		basket.Minor += basket.Minor * (5 + y.rng.Int64N(11)) / 100
+	}
+	amount, ok := demoReward(s.offer, basket)
 	if !ok {
 		return nil
 	}
@@ -198,7 +210,7 @@ func (y *year) buy(id string, at time.Time, s shelved) error {
 	}
 	declines, slow := temper(s.portal.ID)
 	order := fmt.Sprintf("%s-%07d", "CMD", y.rng.IntN(10_000_000))
-	paid := earnings.Amount{Minor: int64(math.Round(basket * math.Pow10(s.portal.Currency.Digits()))), Unit: earnings.Unit(s.portal.Currency)}
+	paid := earnings.AmountOf(basket)
 	add(earnings.Event{Kind: earnings.Clicked, Merchant: s.shop.ID, Shop: s.shop.Name, Source: "click", Evidence: frozen.Hash})
 	if y.rng.IntN(15) == 0 {
 		return finish() // looked, and didn't buy

@@ -66,3 +66,26 @@ func TestYearHasEveryState(t *testing.T) {
 		}
 	}
 }
+
+// What the demo's person reckons with is exact, as everything about money is.
+func TestDemoReward(t *testing.T) {
+	basket := cashback.Money{Minor: 120_00, Currency: "EUR"}
+	for _, c := range []struct {
+		kind  cashback.RewardKind
+		value string
+		want  earnings.Amount
+	}{
+		{cashback.Percent, "6.5", earnings.Amount{Minor: 650, Unit: "EUR"}},
+		{cashback.Percent, "0.115", earnings.Amount{Minor: 12, Unit: "EUR"}},
+		{cashback.Fixed, "12.5", earnings.Amount{Minor: 1250, Unit: "EUR"}},
+		{cashback.PointsPerUnit, "1.5", earnings.Amount{Minor: 150_00, Unit: "points:pts"}},
+		{cashback.PointsFixed, "500", earnings.Amount{Minor: 500_00, Unit: "points:pts"}},
+		{cashback.Percent, "0", earnings.Amount{}},
+	} {
+		o := cashback.Offer{Tiers: []cashback.Tier{{Components: []cashback.Component{{Kind: c.kind, Value: decimal.MustParse(c.value), PointsCurrency: "pts"}}}}}
+		got, ok := demoReward(o, basket)
+		if ok != (c.want.Minor > 0) || ok && got != c.want {
+			t.Errorf("%s %s: %+v, %v, want %+v", c.kind, c.value, got, ok, c.want)
+		}
+	}
+}
