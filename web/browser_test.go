@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,43 +23,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/web/browsertest"
 )
-
-// browser starts a Chromium of its own with a fresh profile, or skips the test
-// loudly where there is none.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		t.Skip("NO BROWSER: install Chromium to run the tests that need one")
-	}
-	ctx, stop := chromedp.NewExecAllocator(context.Background(),
-		chromedp.ExecPath(path),
-		chromedp.UserDataDir(t.TempDir()),
-		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true),
-		chromedp.Flag("force-color-profile", "srgb"),
-		chromedp.WSURLReadTimeout(time.Minute),
-	)
-	t.Cleanup(stop)
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	t.Cleanup(cancel)
-	ctx, end := chromedp.NewContext(ctx)
-	t.Cleanup(end)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start %s: %v", path, err)
-	}
-	return ctx
-}
 
 // serve runs a server on loopback and returns its address.
 func serve(t *testing.T, s *Server) string {
@@ -115,7 +79,7 @@ func everyPage(t *testing.T, s *Server) map[string]string {
 // TestEveryPage looks at every public page.
 func TestEveryPage(t *testing.T) {
 	s := newServer(t)
-	look(t, browser(t), serve(t, s), everyPage(t, s))
+	look(t, browsertest.Start(t), serve(t, s), everyPage(t, s))
 }
 
 // look looks at pages in both languages and schemes, on a phone and on a desk: it keeps
@@ -259,7 +223,7 @@ func tabTo(t *testing.T, ctx context.Context, selector string) {
 // shop misspelt, found, opened, the amount changed, another portal first, its receipt
 // read, and its link followed. Nothing of ours may break the page's own policy.
 func TestJourney(t *testing.T) {
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	arrived := make(chan *http.Request, 4)
 	far := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "/boutique/") {
@@ -355,7 +319,7 @@ func TestJourney(t *testing.T) {
 // TestShopInBrowser: the amount, the question that would change the winner, the sum
 // drawn in its steps, and the shopper's side kept, in a real browser.
 func TestShopInBrowser(t *testing.T) {
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	w := newTown(t)
 	portals := townPortals()
 	if err := w.store.SavePortals(t.Context(), portals); err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/cagnotte/cagnotte/internal/merchant"
 	"github.com/cagnotte/cagnotte/internal/schedule"
 	"github.com/cagnotte/cagnotte/internal/store"
+	"github.com/cagnotte/cagnotte/web/browsertest"
 	"github.com/cagnotte/cagnotte/web/view"
 )
 
@@ -539,7 +540,7 @@ func TestMerchantsPage(t *testing.T) {
 
 // TestDeskPages looks at the desk as TestEveryPage does at the public pages.
 func TestDeskPages(t *testing.T) {
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	p := busyDesk(t)
 	fnac := shopNamed(t, p.Server, "fnac")
 	base := serve(t, p.Server)

@@ -5,11 +5,13 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/cagnotte/cagnotte/web/browsertest"
 )
 
 // Sliders answer while they are moved, and the address keeps what they say.
 func TestJoinLive(t *testing.T) {
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	base := serve(t, newServer(t))
 	if err := chromedp.Do(ctx, chromedp.Navigate(base+"/en/join"), chromedp.WaitReady("footer")); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/cagnotte/cagnotte/internal/account"
+	"github.com/cagnotte/cagnotte/web/browsertest"
 )
 
 // ownPages are the pages of somebody who is signed in, by the names of their pictures.
@@ -40,7 +41,7 @@ func ownPages(p *crowd) map[string]string {
 
 // TestEveryOwnPage looks at the pages that a person sees of their own.
 func TestEveryOwnPage(t *testing.T) {
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	var later atomic.Bool
 	p := newCrowd(t, func(c *Config) {
 		c.Now = func() time.Time {

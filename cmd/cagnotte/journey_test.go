@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -14,31 +13,9 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/cagnotte/cagnotte/web/browsertest"
 	"github.com/cagnotte/cagnotte/web/view"
 )
-
-// chromium starts a browser with a fresh profile, or skips the test loudly.
-func chromium(t *testing.T) context.Context {
-	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		t.Skip("NO BROWSER: install Chromium to run the tests that need one")
-	}
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()),
-		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.WSURLReadTimeout(time.Minute))
-	t.Cleanup(stop)
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	t.Cleanup(cancel)
-	ctx, end := chromedp.NewContext(ctx)
-	t.Cleanup(end)
-	return ctx
-}
 
 // page is a browser's window on the demo.
 type page struct {
@@ -93,7 +70,7 @@ func (p page) press(action string) {
 // shop's page keeps the last good rate with its age; once its pages are as they were,
 // the first good run waits for the operator, who accepts it on the desk.
 func TestDeskJourney(t *testing.T) {
-	ctx := chromium(t)
+	ctx := browsertest.Start(t)
 	data := filepath.Join(t.TempDir(), "data")
 	demo := start(t, "demo", "--data", data, "--addr", "127.0.0.1:0", "--ports", "0", "--move", "1h")
 	defer demo.end()
