@@ -290,6 +290,14 @@ func (l *Locale) Amount(d cashback.Decimal, c cashback.Currency) string {
 	return l.Decimal(d)
 }
 
+// Points is a number of points, by the name that the language has for them.
+func (l *Locale) Points(d cashback.Decimal, name string) string {
+	if key := "points." + name; l.Has(key) {
+		name = l.T(key)
+	}
+	return l.T("rate.points", "Number", l.Decimal(d.Trim(0)), "Points", name)
+}
+
 // Share is a fraction of one as a rate: 0.05 is "5%".
 func (l *Locale) Share(d cashback.Decimal) string {
 	p, err := d.Mul(decimal.Hundred)

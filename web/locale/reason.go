@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	plainAmount = regexp.MustCompile(`^(-?\d+(?:\.\d+)?) ([A-Z]{3})$`)
+	plainAmount = regexp.MustCompile(`^(-?\d+(?:\.\d+)?) (?:([A-Z]{3})|points:(.+))$`)
 	plainDay    = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
 )
 
@@ -31,9 +31,10 @@ func (l *Locale) value(key, v string) string {
 	}
 	if m := plainAmount.FindStringSubmatch(v); m != nil {
 		if d, err := decimal.Parse(m[1]); err == nil {
-			if money, err := cashback.MoneyOf(d, cashback.Currency(m[2])); err == nil {
-				return l.Money(money)
+			if m[3] != "" {
+				return l.Points(d, m[3])
 			}
+			return l.Amount(d, cashback.Currency(m[2]))
 		}
 	}
 	names := []string{"state"}

@@ -1,10 +1,7 @@
 package pages
 
 import (
-	"regexp"
 	"time"
-
-	"github.com/govalues/decimal"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/earnings"
@@ -54,39 +51,8 @@ func claimable(a *earnings.Alert) bool {
 	return false
 }
 
-var (
-	statedAmount = regexp.MustCompile(`^(-?[0-9]+(?:\.[0-9]+)?) ([A-Z]{3}|points:.+)$`)
-	statedDay    = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
-)
-
-// stated puts a reason's value into the language: amounts as "4.20 EUR", days as
-// YYYY-MM-DD, ways to be paid and how often are written as they are there.
-func stated(c Chrome, value string) string {
-	if statedDay.MatchString(value) {
-		return c.L.AsOf(value)
-	}
-	for _, table := range []string{"method.", "frequency."} {
-		if c.L.Has(table + value) {
-			return c.T(table + value)
-		}
-	}
-	m := statedAmount.FindStringSubmatch(value)
-	if m == nil {
-		return value
-	}
-	d, err := decimal.Parse(m[1])
-	if err != nil {
-		return value
-	}
-	unit := earnings.Unit(m[2])
-	if name, points := unit.Points(); points {
-		return c.T("rate.points", "Number", c.L.Decimal(d.Trim(0)), "Points", word(c.L, "points", name))
-	}
-	return c.L.Amount(d, cashback.Currency(unit))
-}
-
 // reasonOf is one reason in words.
-func reasonOf(c Chrome, r earnings.Reason) string { return say(c, []earnings.Reason{r}) }
+func reasonOf(c Chrome, r earnings.Reason) string { return c.L.Reason(r.Key, r.Values...) }
 
 // pointsWord is what points are called.
 func pointsWord(c Chrome, name string) string { return word(c.L, "points", name) }

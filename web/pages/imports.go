@@ -54,15 +54,11 @@ var verdicts = []earnings.Verdict{
 // maxRefusals is how many rows that couldn't be read are shown.
 const maxRefusals = 50
 
-// say puts reasons into words: their values are A, B, C.
+// say puts reasons into one sentence.
 func say(c Chrome, reasons []earnings.Reason) string {
 	var out []string
 	for _, r := range reasons {
-		var args []any
-		for i, v := range r.Values {
-			args = append(args, string(rune('A'+i)), stated(c, v))
-		}
-		out = append(out, c.T(r.Key, args...))
+		out = append(out, reasonOf(c, r))
 	}
 	return strings.Join(out, c.T("list.semicolon"))
 }

@@ -81,12 +81,12 @@ func (c Chrome) Amount(a earnings.Amount) string {
 }
 
 func pointsOf(l *locale.Locale, a earnings.Amount) string {
-	word0, _ := a.Unit.Points()
+	name, _ := a.Unit.Points()
 	d, err := decimal.New(a.Minor, a.Unit.Digits())
 	if err != nil {
 		return ""
 	}
-	return l.T("rate.points", "Number", l.Decimal(d.Trim(0)), "Points", word(l, "points", word0))
+	return l.Points(d, name)
 }
 
 // purchasePath is the address of a purchase's page.

@@ -55,7 +55,7 @@ func amountOf(l *locale.Locale, c cashback.Component, value cashback.Decimal) st
 	case cashback.Fixed:
 		return l.Amount(value, c.Currency)
 	}
-	points := l.T("rate.points", "Number", l.Decimal(value), "Points", word(l, "points", c.PointsCurrency))
+	points := l.Points(value, c.PointsCurrency)
 	if c.Kind == cashback.PointsPerUnit {
 		per := c.PerAmount
 		if per.IsZero() {
