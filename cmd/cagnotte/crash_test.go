@@ -34,7 +34,9 @@ import (
 // note what they bought and look at pages, portals are crawled and published, and files
 // are imported. After each kill: what was acknowledged is there, nothing that was never
 // sent, the folder checks whole with all invariants of the ledger (store.Check), and the
-// restart serves. `make crash N=300` runs it; make test takes a few.
+// restart serves. `make crash N=300` runs it; make test takes a few. Its waits are of wall
+// time and can't be injected: the moment of the kill is what is tried, in another process.
+// Nothing that is asserted depends on how long they take.
 
 // crashEnv makes the test binary the process that is killed: what it is to do.
 const crashEnv = "CAGNOTTE_CRASH_CHILD"
@@ -234,8 +236,8 @@ func (c *crash) note(in map[string]bool, name string) {
 func (c *crash) send(ctx context.Context, order, path string, form url.Values) {
 	c.note(c.tried, order)
 	if c.plant == earlyAnswer {
-		c.note(c.acked, order) // a front that answers at once
-		time.Sleep(5 * time.Millisecond)
+		c.note(c.acked, order)           // a front that answers at once
+		time.Sleep(5 * time.Millisecond) // the kill may come here
 	}
 	if to, ok := c.post(ctx, path, form); ok && strings.Contains(to, "/money/purchases") {
 		c.note(c.acked, order)
