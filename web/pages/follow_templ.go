@@ -339,7 +339,7 @@ func cashOut(c Chrome, v *CashView, x *earnings.CashOut, i int) templ.Component 
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-				} else {
+				} else if x.Options[j].Missing.Minor > 0 {
 					var templ_7745c5c3_Var19 string
 					templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinStringErrs(c.T("cashout.missing", "Amount", c.Amount(x.Options[j].Missing)))
 					if templ_7745c5c3_Err != nil {
