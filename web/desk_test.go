@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+	"github.com/go-chi/chi/v5"
 
 	"github.com/cagnotte/cagnotte/crawler"
 	"github.com/cagnotte/cagnotte/internal/account"
@@ -173,27 +176,61 @@ func (p *crowd) heldRun(portal string) string {
 	return sp.HeldRun
 }
 
-// TestTakeDown: taking a portal down works at once, for pages, the API, what the server
-// keeps and what a browser or a proxy has kept; and so does every other mode.
+// TestTakeDown: taking a portal down works at once, at every address that anybody may
+// ask, for what the server keeps, what it works out beside the requests, and what a
+// browser or a proxy has kept; and so does every other mode.
 func TestTakeDown(t *testing.T) {
 	p, _ := newDesk(t)
 	olga := p.as(p.olga)
 	h := p.Handler()
 	fnac := shopNamed(t, p.Server, "fnac")
-	pages := []string{"/fr/shops/" + fnac.Slug, "/fr/portals", "/api/v1/portals", "/api/v1/merchants/" + itoa(fnac.ID) + "/ranking", "/api/v1/merchants/" + itoa(fnac.ID), "/fr/portals/sitot", "/api/v1/portals/sitot"}
-	tags := map[string]string{}
-	for _, path := range pages {
+	names := func(path, b string) bool {
+		if !strings.HasPrefix(path, "/api/") {
+			return strings.Contains(b, "Sitôt")
+		}
+		if strings.HasPrefix(path, "/api/v1/changes") {
+			var feed view.List[cashback.Change]
+			if err := json.Unmarshal([]byte(b), &feed); err != nil {
+				t.Fatal(err)
+			}
+			return slices.ContainsFunc(feed.Items, func(c cashback.Change) bool { return c.Portal == "sitot" && (c.Before != nil || c.After != nil) })
+		}
+		return strings.Contains(b, "Sitôt") || strings.Contains(b, `"portal":"sitot"`)
+	}
+	tags, addresses := map[string]string{}, []string{}
+	for _, c := range headerCases(t, p.Server) {
+		route := p.routeOf(c.target)
+		if c.status != 200 || c.method != "" && c.method != "GET" || route == nil || route.Access != Anybody {
+			continue
+		}
+		var r *http.Response
+		var b string
 		for range 2 { // the second answer is a kept one
-			r := ask(h, "GET", path)
-			tags[path] = r.Header.Get("ETag")
-			if !strings.Contains(body(t, r), "Sit") || r.StatusCode != 200 || tags[path] == "" {
-				t.Fatalf("%s: %d", path, r.StatusCode)
+			r = ask(h, "GET", c.target)
+			b = body(t, r)
+		}
+		if !names(c.target, b) {
+			continue
+		}
+		addresses = append(addresses, c.target)
+		if tags[c.target] = r.Header.Get("ETag"); route.Cache == ByChange {
+			if r := ask(h, "GET", c.target, header("If-None-Match", tags[c.target])); r.StatusCode != 304 {
+				t.Errorf("%s isn't kept: %d", c.target, r.StatusCode)
 			}
 		}
-		if r := ask(h, "GET", path, header("If-None-Match", tags[path])); r.StatusCode != 304 {
-			t.Errorf("%s isn't kept: %d", path, r.StatusCode)
+	}
+	api := "/api/v1/merchants/" + itoa(fnac.ID)
+	for _, must := range []string{
+		"/fr/shops/" + fnac.Slug, "/fr/portals", "/fr/portals/sitot", "/fr/join?w_rates=10", "/fr/compare?portal=sitot&portal=muet",
+		api, api + "/ranking", api + "/curve", api + "/history", "/api/v1/portals", "/api/v1/portals/sitot", "/api/v1/offers?portal=sitot",
+		"/api/v1/changes", "/api/v1/scores", "/api/v1/compare?portal=sitot&portal=muet",
+	} {
+		if !slices.Contains(addresses, must) {
+			t.Errorf("%s doesn't name the portal before it is taken down", must)
 		}
 	}
+	// What Follow keeps up to date is a moment behind, as it may be at any time.
+	p.standings.followed.Store(true)
 	set := func(mode string) {
 		t.Helper()
 		if r := post(h, "/fr/ops/portals/sitot/publication", url.Values{"mode": {mode}, "reason": {"asked to"}}, olga); r.StatusCode != 303 {
@@ -202,21 +239,36 @@ func TestTakeDown(t *testing.T) {
 	}
 	for _, mode := range []string{"off", "private"} {
 		set(mode)
-		for _, path := range pages {
+		for _, path := range addresses {
 			r := ask(h, "GET", path, header("If-None-Match", tags[path]))
-			if r.StatusCode == 304 || r.StatusCode == 200 && r.Header.Get("ETag") == tags[path] {
+			if r.StatusCode == 304 || r.StatusCode == 200 && tags[path] != "" && r.Header.Get("ETag") == tags[path] {
 				t.Errorf("%s: a cache would go on showing %s", mode, path)
 			}
-			if b := body(t, r); strings.Contains(b, "Sitôt") {
+			if names(path, body(t, r)) {
 				t.Errorf("%s: %s still names the portal", mode, path)
 			}
 			if strings.HasSuffix(path, "/portals/sitot") && r.StatusCode != 404 {
 				t.Errorf("%s: %s is there: %d", mode, path, r.StatusCode)
 			}
 		}
+		if r := ask(h, "GET", "/go/sitot/"+itoa(fnac.ID)); r.StatusCode != 404 {
+			t.Errorf("%s: the way to the portal is open: %d", mode, r.StatusCode)
+		}
+	}
+	rated := regexp.MustCompile("\\b3[ \u00a0\u202f]%") // nobody else pays that
+	shows := func() (out []string) {
+		for _, path := range addresses {
+			if rated.MatchString(body(t, ask(h, "GET", path))) {
+				out = append(out, path)
+			}
+		}
+		return out
 	}
 	set("relation")
-	r := body(t, ask(h, "GET", "/api/v1/merchants/"+itoa(fnac.ID)+"/ranking"))
+	if bad := shows(); len(bad) > 0 {
+		t.Errorf("relation only: its rate is shown by %q", bad)
+	}
+	r := body(t, ask(h, "GET", api+"/ranking"))
 	var ranking view.Ranking
 	if err := json.Unmarshal([]byte(r), &ranking); err != nil {
 		t.Fatal(err)
@@ -227,12 +279,32 @@ func TestTakeDown(t *testing.T) {
 		}
 	}
 	set("public")
-	if b := body(t, ask(h, "GET", pages[0])); !strings.Contains(b, "Sitôt") {
-		t.Error("the portal didn't come back")
+	for _, path := range []string{"/fr/shops/" + fnac.Slug, "/api/v1/scores"} {
+		if !names(path, body(t, ask(h, "GET", path))) {
+			t.Errorf("%s: the portal didn't come back", path)
+		}
+	}
+	if back := shows(); len(back) < 5 {
+		t.Errorf("its rate is shown by no more than %q", back)
 	}
 	if r := post(h, "/fr/ops/portals/sitot/publication", url.Values{"mode": {"secret"}}, olga); r.StatusCode < 400 {
 		t.Errorf("a mode that isn't one was taken: %d", r.StatusCode)
 	}
+}
+
+// routeOf is the table's line for an address; nil where there is none.
+func (s *Server) routeOf(target string) *Route {
+	path, _, _ := strings.Cut(target, "?")
+	rc := chi.NewRouteContext()
+	if !s.router.Match(rc, http.MethodGet, path) {
+		return nil
+	}
+	for i := range s.table {
+		if s.table[i].Method == http.MethodGet && s.table[i].Pattern == rc.RoutePattern() {
+			return &s.table[i]
+		}
+	}
+	return nil
 }
 
 func itoa(id cashback.MerchantID) string { return strconv.FormatUint(uint64(id), 10) }

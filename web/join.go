@@ -96,6 +96,10 @@ func (s *Server) scores(v *visit, q scoresQuery) (*view.Scores, error) {
 	if err != nil {
 		return nil, err
 	}
+	sh, err := s.shelf(v.ctx, v.state.change)
+	if err != nil {
+		return nil, err
+	}
 	out := &view.Scores{Country: country, Currency: s.currencyOfCountry(country), Weights: w}
 	out.Items = []view.Candidate{}
 	of := st.rivals[country]
@@ -112,6 +116,9 @@ func (s *Server) scores(v *visit, q scoresQuery) (*view.Scores, error) {
 	}
 	for i, score := range all {
 		p := of.portals[i]
+		if now := sh.byID[p.ID]; now == nil || of.at(now) != i {
+			continue
+		}
 		if q.Method != "" && !slices.ContainsFunc(p.pays.Methods, func(m cashback.PayoutMethod) bool { return m.Kind == q.Method }) ||
 			q.Donation != "" && (score.Shown.Donation == nil || !*score.Shown.Donation) {
 			continue
@@ -233,7 +240,7 @@ func (s *Server) duel(v *visit, q duelQuery) (*view.Duel, error) {
 	for _, p := range sides {
 		side := view.Side{Portal: portalView(p, v.now), Settle: p.pays, Score: rank.Score{Portal: p.ID, Criteria: []rank.Criterion{}}}
 		if of != nil {
-			if at := of.at(p.ID); at >= 0 {
+			if at := of.at(p); at >= 0 {
 				side.Score = scores[at]
 				places = append(places, at)
 			}

@@ -50,7 +50,11 @@ func TestScores(t *testing.T) {
 			t.Errorf("%s at Fnac is worth %d in the standings, %d in the ranking", row.Portal, worth, row.Value)
 		}
 	}
-	if st.rivals["GB"] == nil || st.rivals["GB"].at("thrift") < 0 || st.rivals["GB"].at("sitot") >= 0 {
+	sh, err := s.shelf(t.Context(), s.truth.LastChange())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.rivals["GB"] == nil || st.rivals["GB"].at(sh.byID["thrift"]) < 0 || st.rivals["GB"].at(sh.byID["sitot"]) >= 0 {
 		t.Errorf("the British portals: %+v", st.rivals["GB"])
 	}
 }
@@ -168,16 +172,20 @@ func TestStandingsFollow(t *testing.T) {
 			runtime.Gosched()
 		}
 	}
-	merchants := func(st *standing, portal string) int {
+	merchants := func(st *standing, id string) int {
 		f := st.rivals["FR"]
-		if f == nil || f.at(portal) < 0 {
+		if f == nil {
+			return -1
+		}
+		at := slices.IndexFunc(f.portals, func(p *portal) bool { return p.ID == id })
+		if at < 0 {
 			return -1
 		}
 		scores, err := f.Weigh(rank.Weights{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return scores[f.at(portal)].Shown.Merchants
+		return scores[at].Shown.Merchants
 	}
 	until("as populated", func(st *standing) bool { return merchants(st, "sitot") == 2 })
 	portals := townPortals()

@@ -39,9 +39,11 @@ type rivals struct {
 	currency cashback.Currency
 }
 
-// at is the place of a portal among the scores, -1 where it isn't one of them.
-func (f *rivals) at(id string) int {
-	return slices.IndexFunc(f.portals, func(p *portal) bool { return p.ID == id })
+// at is the place of a portal among the scores, -1 where it isn't one of them. The
+// standings may be a moment behind: a portal of which something else may be shown since
+// then has no place until they have followed, so that a take-down works at once.
+func (f *rivals) at(now *portal) int {
+	return slices.IndexFunc(f.portals, func(p *portal) bool { return p.ID == now.ID && p.Publication == now.Publication })
 }
 
 // Pace of Follow: changes that come together are taken together, a failure is

@@ -82,10 +82,7 @@ func operators(w *world, dir string) (_ *asker, closing func() error, err error)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := h.plan(w.ctx); err != nil {
-		return nil, nil, errors.Join(err, h.Close())
-	}
-	d, err := h.desk(nil)
+	d, err := h.desk(w.ctx, nil)
 	if err != nil {
 		return nil, nil, errors.Join(err, h.Close())
 	}

@@ -101,11 +101,8 @@ func serveForCrash(dir, addr, definitions string) (err error) {
 	if err != nil {
 		return err
 	}
-	runner, err := h.runner(w.ctx, cr)
-	if err != nil {
-		return err
-	}
-	door, err := h.door(cr)
+	runner := h.runner(cr)
+	door, err := h.door(w.ctx, cr)
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func (c demoCmd) Run(w *world) (err error) {
 	show.wait()
 	w.logTo(w.stderr, slog.LevelWarn)
 	h.logger = w.logger
-	door, err := h.door(cr)
+	door, err := h.door(ctx, cr)
 	if err != nil {
 		return err
 	}
@@ -104,11 +104,7 @@ func (c demoCmd) Run(w *world) (err error) {
 	if err != nil {
 		return err
 	}
-	runner, err := h.runner(ctx, cr)
-	if err != nil {
-		return err
-	}
-	return h.serve(w, s, listener, runner.Run,
+	return h.serve(w, s, listener, h.runner(cr).Run,
 		func(ctx context.Context) error { return h.stir(ctx, c.Move) },
 		func(ctx context.Context) error {
 			if err := s.waitReady(ctx); err != nil {

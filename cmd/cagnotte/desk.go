@@ -30,9 +30,13 @@ type desk struct {
 	crawls bool
 }
 
-// desk opens the operator's side of a house. Without a crawler nothing is crawled, and
-// what was held back can be accepted all the same.
-func (h *house) desk(cr *crawler.Crawler) (*desk, error) {
+// desk opens the operator's side of a house, with the definitions' schedules entered.
+// Without a crawler nothing is crawled; what is planned is known all the same, and what
+// was held back can be accepted.
+func (h *house) desk(ctx context.Context, cr *crawler.Crawler) (*desk, error) {
+	if err := h.plan(ctx); err != nil {
+		return nil, err
+	}
 	if cr != nil {
 		return &desk{h, cr, true}, nil
 	}
@@ -53,9 +57,9 @@ type door struct {
 }
 
 // door makes a key that lasts as long as the process, and leaves it in the folder.
-func (h *house) door(cr *crawler.Crawler) (_ *door, err error) {
+func (h *house) door(ctx context.Context, cr *crawler.Crawler) (_ *door, err error) {
 	d := &door{file: filepath.Join(h.dir, keyName)}
-	if d.desk, err = h.desk(cr); err != nil {
+	if d.desk, err = h.desk(ctx, cr); err != nil {
 		return nil, err
 	}
 	if d.secret, err = account.NewToken(rand.Reader); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -117,4 +118,43 @@ func demoDesk(t *testing.T, dir, portal string) {
 		}
 	}
 	desked(t, dir, "schedule", "resume", portal)
+}
+
+// serving is a data folder with a server on it that doesn't crawl.
+func serving(t *testing.T, dir string) (end func()) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	stdout, stderr := &lines{}, &lines{}
+	status := make(chan int, 1)
+	go func() {
+		status <- run(&world{ctx: ctx, stdin: strings.NewReader(""), stdout: stdout, stderr: stderr, now: time.Now},
+			[]string{"serve", "--no-crawl", "--addr", "127.0.0.1:0", "--data", dir})
+	}()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(stderr.String(), `"msg":"serving"`); <-look.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never served: %s", stderr)
+		}
+	}
+	return func() {
+		t.Helper()
+		stop()
+		if s := <-status; s != exitOK {
+			t.Errorf("it ended with status %d: %s", s, stderr)
+		}
+	}
+}
+
+// TestServingWithoutCrawler: the desk of a server that doesn't crawl knows what is
+// planned all the same.
+func TestServingWithoutCrawler(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	end := serving(t, dir)
+	defer end()
+	for _, p := range []string{"poulpeo-fr", "quidco-gb"} {
+		if s := scheduled(t, dir, p); s.Job == nil || s.Job.Default == nil || s.Job.Plan != *s.Job.Default || s.Job.Next.IsZero() {
+			t.Errorf("%s isn't planned: %+v", p, s.Job)
+		}
+	}
 }

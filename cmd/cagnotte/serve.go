@@ -71,13 +71,9 @@ func (c serveCmd) Run(w *world) (err error) {
 		if cr, err = h.crawler(transport); err != nil {
 			return err
 		}
-		runner, err := h.runner(w.ctx, cr)
-		if err != nil {
-			return err
-		}
-		services = append(services, runner.Run)
+		services = append(services, h.runner(cr).Run)
 	}
-	door, err := h.door(cr)
+	door, err := h.door(w.ctx, cr)
 	if err != nil {
 		return err
 	}
@@ -178,11 +174,8 @@ func (h *house) site(w *world, c siteFlags, more func(*web.Config)) (*site, erro
 	return &site{x, s}, nil
 }
 
-// runner schedules the portals' crawls.
-func (h *house) runner(ctx context.Context, cr *crawler.Crawler) (*schedule.Runner, error) {
-	if err := h.plan(ctx); err != nil {
-		return nil, err
-	}
+// runner schedules the portals' crawls, as the desk has entered them.
+func (h *house) runner(cr *crawler.Crawler) *schedule.Runner {
 	return &schedule.Runner{
 		Store: h.store, Limits: schedule.Defaults(), Owner: owner(h.now()), NewRun: newRun, Now: h.now, Logger: h.logger, Tick: time.Second,
 		Crawl: func(ctx context.Context, portal, run string) schedule.Result {
@@ -205,7 +198,7 @@ func (h *house) runner(ctx context.Context, cr *crawler.Crawler) (*schedule.Runn
 			}
 			return r.Result()
 		},
-	}, nil
+	}
 }
 
 // owner names this process among the leases.
