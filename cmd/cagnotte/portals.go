@@ -49,6 +49,7 @@ func (c portalsCheckCmd) Run(w *world) error {
 			fmt.Fprintln(w.stderr, err)
 			continue
 		}
+		remark(w, d)
 		p := d.Portal()
 		fmt.Fprintf(w.stdout, "%s: %s (%s), version %s: %d first requests, %d phrases to watch\n", name, p.Name, p.ID, d.Version(), len(d.Start()), len(d.Watches()))
 	}
@@ -56,6 +57,13 @@ func (c portalsCheckCmd) Run(w *world) error {
 		return cashback.Errorf(cashback.Invalid, "%d of %d definitions are not valid", bad, len(c.Files))
 	}
 	return nil
+}
+
+// remark tells what isn't wrong but rarely meant.
+func remark(w *world, d *portal.Definition) {
+	for _, r := range d.Remarks() {
+		fmt.Fprintln(w.stderr, "note:", r)
+	}
 }
 
 func loadDefinition(name string) (*portal.Definition, error) {
@@ -170,7 +178,9 @@ func (c portalsTryCmd) Run(w *world) (err error) {
 	}
 	var d *portal.Definition
 	if c.File != "" {
-		d, err = loadDefinition(c.File)
+		if d, err = loadDefinition(c.File); err == nil {
+			remark(w, d)
+		}
 	} else {
 		d, err = definitions.For(c.URL)
 	}

@@ -23,6 +23,7 @@ type Definition struct {
 	signs       signs
 	bare        []bareSign
 	rules       []*rule
+	remarks     []error
 }
 
 // Plan is when the portal is to be crawled, as the definition states it; the
@@ -89,6 +90,9 @@ type Request struct {
 	// Left counts what the list's conditions left out on those pages: a portal's
 	// own total may count it.
 	Left int `json:"left,omitempty" cbor:"12,keyasint,omitempty"`
+	// Declared is the largest total that the portal stated on the pages before: the
+	// one behind the last may state none, or zero.
+	Declared int `json:"declared,omitempty" cbor:"13,keyasint,omitempty"`
 	// Key is the entry whose own page this is; Depth counts sitemaps within
 	// sitemaps.
 	Key   string `json:"key,omitempty" cbor:"10,keyasint,omitempty"`
@@ -220,6 +224,10 @@ func (d *Definition) Origins() []string {
 	}
 	return out
 }
+
+// Remarks are what isn't wrong in the definition but rarely meant, each with its
+// place: a class without its dot.
+func (d *Definition) Remarks() []error { return d.remarks }
 
 // Version is a hash of the definition's bytes: what a receipt names.
 func (d *Definition) Version() string { return d.version }

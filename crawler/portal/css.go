@@ -25,6 +25,8 @@ type link struct {
 	// first of a chain that may stand anywhere.
 	comb   byte
 	simple cascadia.Sel // nil for :scope
+	// tag is the element's name, where the selector says one.
+	tag string
 	// heavy marks pseudo-classes that look at siblings or descendants themselves.
 	heavy bool
 }
@@ -61,7 +63,7 @@ func parseSelector(s string) (*selector, error) {
 			if len(c) == 0 || comb != 0 && comb != ' ' {
 				return nil, &pathError{"a selector ends before the comma"}
 			}
-			out.chains, c, comb, rest = append(out.chains, c), nil, 0, strings.TrimLeft(rest[1:], " \t\n\r\f")
+			out.chains, c, comb, rest = append(out.chains, c.fromItem()), nil, 0, strings.TrimLeft(rest[1:], " \t\n\r\f")
 			if rest == "" {
 				return nil, &pathError{"a selector is missing after the comma"}
 			}
@@ -91,6 +93,7 @@ func parseSelector(s string) (*selector, error) {
 				return nil, &pathError{strings.TrimPrefix(err.Error(), "parsing ")}
 			}
 			l.simple = sel
+			l.tag = text[:len(text)-len(strings.TrimLeft(text, tagLetters))]
 			l.heavy = strings.Contains(text, ":") && (strings.Contains(text, ":nth-") || strings.Contains(text, ":has") || strings.Contains(text, ":contains") ||
 				strings.Contains(text, ":matches") || strings.Contains(text, "-of-type") || strings.Contains(text, "-child") || strings.Contains(text, ":not("))
 		} else if len(c) > 0 {
@@ -101,8 +104,38 @@ func parseSelector(s string) (*selector, error) {
 	if len(c) == 0 || comb != 0 && comb != ' ' {
 		return nil, &pathError{"a selector ends with a combinator"}
 	}
-	out.chains = append(out.chains, c)
+	out.chains = append(out.chains, c.fromItem())
 	return out, nil
+}
+
+// fromItem writes ":scope + dd" as "+ dd", which means the same.
+func (c chain) fromItem() chain {
+	if len(c) == 1 || c[0].simple != nil || c[0].comb != 0 {
+		return c
+	}
+	c = c[1:]
+	if c[0].comb == ' ' {
+		c[0].comb = 0
+	}
+	return c
+}
+
+const tagLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
+// elements are the names that elements of HTML and SVG have; those that sites make
+// up for themselves have a hyphen.
+const elements = " a abbr acronym address applet area article aside audio b base basefont bdi bdo bgsound big blink blockquote body br button canvas caption center cite code col colgroup data datalist dd del details dfn dialog dir div dl dt em embed fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe img input ins kbd label legend li link main map mark marquee menu meta meter nav nobr noembed noframes noscript object ol optgroup option output p param picture plaintext pre progress q rp rt ruby s samp script search section select slot small source span strike strong style sub summary sup svg table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xmp circle defs desc ellipse g image line path polygon polyline rect symbol text tspan use "
+
+// strange is a name in the selector that no element of HTML has; "" without one.
+func (s *selector) strange() string {
+	for _, c := range s.chains {
+		for _, l := range c {
+			if name := strings.ToLower(l.tag); name != "" && !strings.Contains(name, "-") && !strings.Contains(elements, " "+name+" ") {
+				return l.tag
+			}
+		}
+	}
+	return ""
 }
 
 // compound is the length of the compound selector that s begins with: up to a
@@ -190,6 +223,9 @@ func (s *selector) alongside(base *html.Node, m *meter, yield func(*html.Node) b
 					}
 				} else {
 					tail := append(chain{}, c[1:]...)
+					if tail[0].comb == ' ' {
+						tail[0].comb = 0 // anywhere within n
+					}
 					one := selector{chains: []chain{tail}}
 					stopped := false
 					one.all(n, m, func(e *html.Node) bool {

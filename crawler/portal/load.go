@@ -175,6 +175,7 @@ var (
 	windowForm  = regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$`)
 	holeForm    = regexp.MustCompile(`\{([^{}]*)\}`)
 	groupForm   = regexp.MustCompile(`\$(?:\$|(\w+)|\{(\w+)\})`)
+	lookAround  = regexp.MustCompile(`\(\?<?[=!]`)
 	sizeForm    = regexp.MustCompile(`^(\d{1,4}) ?(KiB|MiB)$`)
 )
 
@@ -512,6 +513,12 @@ func (c *compiler) addresses(at string, s *pageShape) {
 		if !strings.HasPrefix(t, "{") {
 			c.address(path, t)
 			c.onHosts(path, t)
+		}
+		switch left := holeForm.ReplaceAllString(t, ""); {
+		case strings.Contains(t, "{{"):
+			c.fault(path, "a placeholder stands in one pair of braces: {page}")
+		case strings.ContainsAny(left, "{}"):
+			c.fault(path, "a brace that isn't a placeholder's is written %%7B or %%7D")
 		}
 		for _, m := range holeForm.FindAllStringSubmatch(t, -1) {
 			switch name := m[1]; {
@@ -1005,9 +1012,23 @@ func (c *compiler) picks(at string, list pickList, inJSON bool) (out []*pick) {
 			c.fault(elementAt(c, at, i), "%q is not a %s: %s%s", short(s), what, reason(err), pickHint(s, inJSON))
 			continue
 		}
+		c.meant(elementAt(c, at, i), p.sel)
+		c.meant(elementAt(c, at, i), p.nav)
 		out = append(out, p)
 	}
 	return out
+}
+
+// meant remarks on a selector whose name no element has: the dot of a class is
+// easily forgotten.
+func (c *compiler) meant(at string, s *selector) {
+	const most = 50
+	if s == nil || len(c.def.remarks) >= most {
+		return
+	}
+	if name := s.strange(); name != "" {
+		c.def.remarks = append(c.def.remarks, c.Remark(at, "no element of HTML is called %q: is the class .%s meant?", short(name), short(name)))
+	}
 }
 
 // pickHint is for what is written in another language than is read here.
@@ -1015,6 +1036,20 @@ func pickHint(s string, inJSON bool) string {
 	switch {
 	case strings.HasPrefix(s, "//"):
 		return "; that is XPath, here are CSS selectors: div.shop, [data-id]"
+	case strings.Contains(s, "::attr("):
+		return "; an attribute is written a@href"
+	case strings.Contains(s, "::text"):
+		return "; the text is what a selector means anyway"
+	case strings.Contains(s, ":is(") || strings.Contains(s, ":where("):
+		return "; write the alternatives out, with a comma between"
+	case strings.Contains(s, ":eq("):
+		return "; write :nth-of-type(1) for :eq(0)"
+	case strings.Contains(s, ":has-text(") || strings.Contains(s, ":text("):
+		return `; write :contains("words")`
+	case strings.Contains(s, ":first") && !strings.Contains(s, ":first-"):
+		return "; of several the first is taken anyway"
+	case strings.Contains(s, ":visible") || strings.Contains(s, ":hidden"):
+		return "; nothing is drawn here: name the class or attribute that hides it"
 	case inJSON && (strings.HasPrefix(s, ".") || strings.HasPrefix(s, "#")):
 		return "; in a rule with json picks are paths, and css(" + short(s) + ") is a selector"
 	case !inJSON && strings.Contains(s, "[]"):
@@ -1031,6 +1066,9 @@ func firstLine(err error) string {
 func reason(err error) string { return plain(err.Error(), maxName) }
 
 func (c *compiler) segments(at, s string, inJSON bool) (out []segment) {
+	if strings.Contains(s, "{{") {
+		c.fault(at, "a pick stands in one pair of braces: {.rate}")
+	}
 	for rest := s; rest != ""; {
 		m := holeForm.FindStringSubmatchIndex(rest)
 		if m == nil {
@@ -1061,6 +1099,7 @@ func (c *compiler) selector(at, s string) *selector {
 		c.fault(at, "%q is not a selector: %s%s", short(s), reason(err), pickHint(s, false))
 		return nil
 	}
+	c.meant(at, sel)
 	return sel
 }
 
@@ -1087,7 +1126,11 @@ func (c *compiler) regexp(at, s string) *regexp.Regexp {
 	}
 	r, err := regexp.Compile(s)
 	if err != nil {
-		c.fault(at, "%q is not a regular expression: %s", short(s), strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		hint := ""
+		if lookAround.MatchString(s) {
+			hint = "; there is no look-around here: match cuts out, trim cuts off, reject passes over"
+		}
+		c.fault(at, "%q is not a regular expression: %s%s", short(s), strings.TrimPrefix(err.Error(), "error parsing regexp: "), hint)
 		return nil
 	}
 	return r

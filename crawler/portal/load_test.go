@@ -115,14 +115,38 @@ func TestMistakes(t *testing.T) {
 		{`"^Pas de"`, `"^Pas (de"`, "x.yaml:16:40: pages[0].fields.reward.none[0]: \"^Pas (de\" is not a regular expression: missing closing )"},
 		{`"^Pas de"`, `"\d"`, "in double quotes a backslash is written twice, in single quotes once"},
 		{`none: [`, `nones: [`, `"nones" is not a field of field; is none meant?`},
-		{"    fields:\n", "fields:\n", `x.yaml:14:1: fields: "fields" is not a field of a definition; it is one of page, list: is the line indented as it should be?`},
+		{"    fields:\n", "fields:\n", `x.yaml:14:1: fields: "fields" is not a field of a definition, but of page: is the line indented as it should be?`},
 		{"    items:", "\titems:", "YAML indents by spaces, not tabs"},
 		{`{pick: [".rate"], none: ["^Pas de"]}`, `{pick: [".rate"], replace: [{find: "([0-9]+)", with: "$1p"}]}`, "$1p names no group of the expression; the first is $1, and ${1} before letters"},
+		{"link: \"a@href\"", "url: \"a@href\"", `x.yaml:17:7: pages[0].fields.url: "url" is not a field of fields; there are category, conditions, country, domain, id, link, logo, name`},
+		{`"a@href"`, `"a::attr(href)"`, "an attribute is written a@href"},
+		{`".shop"}`, `":is(.a, .b)"}`, "write the alternatives out, with a comma between"},
+		{`".shop"}`, `".shop:visible"}`, "name the class or attribute that hides it"},
+		{`"^Pas de"`, `"^(?!Pas)"`, "there is no look-around here: match cuts out"},
+		{"?p={page}", "?p={{page}}", "x.yaml:10:12: pages[0].urls[0]: a placeholder stands in one pair of braces: {page}"},
+		{"?p={page}", "?p={page}&q={", "a brace that isn't a placeholder's is written %7B"},
+		{`"#list .shop"`, "#list .shop", "x.yaml:12:24: not YAML"},
+		{`".shop"}`, `".shop}`, "x.yaml:13:21: "},
+		{"link: \"a@href\"", "link: [a@href", "x.yaml:17:13: "},
 		{"      link", "schedule: {every: 30s}\n#", "schedule.every: 30s: at least 10m"},
 	} {
 		_, err := Load("x.yaml", []byte(strings.Replace(good, c.from, c.to, 1)))
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "^") {
 			t.Errorf("%s: says %v\nwanted %s", c.to, err, c.says)
+		}
+	}
+	// What isn't wrong but rarely meant is told too.
+	forgot, err := Load("x.yaml", []byte(strings.NewReplacer(`".rate"`, "rate", "from: 1}", "from: 1, until: [no more]}").Replace(good)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := ""
+	for _, r := range forgot.Remarks() {
+		told += r.Error() + "\n"
+	}
+	for _, s := range []string{`x.yaml:16:23: pages[0].fields.reward.pick[0]: no element of HTML is called "rate": is the class .rate meant?`, "^", `x.yaml:11:44: `} {
+		if !strings.Contains(told, s) {
+			t.Errorf("it says\n%swithout %s", told, s)
 		}
 	}
 	// A host without https is reached as it is listed.

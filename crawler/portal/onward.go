@@ -173,33 +173,51 @@ func count(s string) (int, bool) {
 	return n, err == nil && len(digits) <= 9
 }
 
+// declared is the most entries that the portal says the list has, on this page or
+// one before it; 0 where it says nothing.
+func (e *reader) declared(r *Reading) int { return max(r.Total, e.page.Request.Declared) }
+
+// whole says whether the entries of a list that is at its end are as many as the
+// portal declares, less expect.slack; seen is -1 where nobody was led to the page.
+// Whether the portal's total counts what the conditions leave out isn't known: the
+// list is whole either way. What proves an end doesn't prove that nothing was left
+// out before it.
+func (e *reader) whole(r *Reading, seen int) bool {
+	declared := e.declared(r)
+	slack := 0
+	if e.rule.expect != nil {
+		slack = e.rule.expect.slack
+	}
+	if declared == 0 || seen < 0 || seen+e.page.Request.Left+e.left+slack >= declared {
+		return true
+	}
+	if e.rule.paging == nil {
+		e.issue("total", fmt.Sprintf("the portal declares %d entries, the page has %d", declared, seen))
+	} else {
+		e.issue("total", fmt.Sprintf("the list ends with %d entries, the portal declares %d", seen, declared))
+	}
+	return false
+}
+
 // onward makes the request for the list's next page, and says whether the list's
 // end is proven.
 func (e *reader) onward(top *scope, r *Reading) (out []Request) {
 	p, q := e.rule.paging, e.page.Request
 	seen, left := q.Seen+len(r.Items), q.Left+e.left
-	slack := 0
-	if e.rule.expect != nil {
-		slack = e.rule.expect.slack
-	}
 	if q.Seen < 0 { // a page that nobody was led to
 		seen = -1
 	}
-	// Whether the portal's total counts what the conditions leave out isn't known:
-	// the list is whole either way.
-	fewer := func() bool { return r.Total > 0 && seen >= 0 && seen+left+slack < r.Total }
-	if p == nil {
-		if r.End = !fewer(); !r.End {
-			e.issue("total", fmt.Sprintf("the portal declares %d entries, the page has %d", r.Total, seen))
-		}
+	declared := e.declared(r)
+	ended := func() []Request {
+		r.End = e.whole(r, seen)
 		return nil
+	}
+	if p == nil {
+		return ended()
 	}
 	for _, u := range p.until {
 		if u.holds(top, len(r.Items)) {
-			if r.End = true; fewer() {
-				e.issue("total", fmt.Sprintf("the list ends with %d entries, the portal declares %d", seen, r.Total))
-			}
-			return nil
+			return ended()
 		}
 	}
 	another := func(template, position string) []Request {
@@ -212,28 +230,30 @@ func (e *reader) onward(top *scope, r *Reading) (out []Request) {
 		if !ok {
 			return nil
 		}
-		next.Seen, next.Left = seen, left
+		next.Seen, next.Left, next.Declared = seen, left, declared
 		return []Request{next}
 	}
 	switch {
 	case p.next != nil:
 		link := p.next.text(top)
 		if link == "" {
-			r.End = !fewer()
-			return nil
+			return ended()
 		}
-		u, ok := absolute(e.base(), link)
+		from := e.url // an interface's next page is relative to itself, unlike what it calls links
+		if e.html() != nil {
+			from = e.base()
+		}
+		u, ok := absolute(from, link)
 		if !ok || !slices.Contains(e.def.hosts, u.Host) {
 			e.issue("url", "the next page is elsewhere: "+short(link))
 			return nil
 		}
 		if here, err := url.Parse(e.page.URL); err == nil && here.String() == u.String() {
-			r.End = true // a last page that links to itself
-			return nil
+			return ended() // a last page that links to itself
 		}
 		next := another(q.Template, "")
 		if q.Template == "" || len(next) == 0 {
-			next = []Request{{Rule: e.rule.name, Kind: e.rule.kind, Header: q.Header, Template: q.Template, Vars: q.Vars, Number: q.Number + 1, Seen: seen, Left: left}}
+			next = []Request{{Rule: e.rule.name, Kind: e.rule.kind, Header: q.Header, Template: q.Template, Vars: q.Vars, Number: q.Number + 1, Seen: seen, Left: left, Declared: declared}}
 			if p.limit > 0 && q.Number+1 >= p.limit {
 				return nil
 			}
@@ -243,14 +263,13 @@ func (e *reader) onward(top *scope, r *Reading) (out []Request) {
 	case p.param == "cursor":
 		cursor := p.cursor.text(top)
 		if cursor == "" || cursor == q.Position {
-			r.End = !fewer()
-			return nil
+			return ended()
 		}
 		return another(e.template(), cursor)
 	}
 	at := p.from + q.Number*p.step
 	last := p.size > 0 && len(r.Items)+e.left < p.size
-	if r.Total > 0 && (p.param == "offset" && at+p.step >= r.Total || p.param == "page" && p.size > 0 && (q.Number+1)*p.size >= r.Total) {
+	if declared > 0 && (p.param == "offset" && at+p.step >= declared || p.param == "page" && p.size > 0 && (q.Number+1)*p.size >= declared) {
 		last = true // all that the portal counts was asked for
 	}
 	if p.pages != nil {
@@ -261,15 +280,11 @@ func (e *reader) onward(top *scope, r *Reading) (out []Request) {
 			last = true // no pager: a single page
 		}
 	}
-	if r.Total > 0 && seen >= r.Total {
+	if declared > 0 && seen >= declared {
 		last = true
 	}
 	if last {
-		if r.End = true; fewer() {
-			e.issue("total", fmt.Sprintf("the list ends with %d entries, the portal declares %d", seen, r.Total))
-			r.End = false
-		}
-		return nil
+		return ended()
 	}
 	return another(e.template(), itoa(at+p.step))
 }

@@ -200,7 +200,7 @@ func (e *reader) read() Reading {
 			e.count(&out)
 		}
 		if out.Outcome == cashback.PagePastEnd {
-			out.End = true
+			out.End = e.whole(&out, e.page.Request.Seen)
 		}
 		return out
 	}
@@ -223,7 +223,8 @@ func (e *reader) read() Reading {
 	e.total(top, &r)
 	if out, ok := e.signed(top, len(items)); ok {
 		if out.Outcome == cashback.PagePastEnd {
-			out.End, out.Total = true, r.Total
+			out.Total = r.Total
+			out.End = e.whole(&out, e.page.Request.Seen)
 		}
 		return out
 	}
@@ -292,7 +293,8 @@ func (e *reader) emptyEnd(top *scope, r *Reading, why string) (Reading, bool) {
 	if out := e.general(); out.Outcome == cashback.PageBlocked || out.Outcome == cashback.PageScriptShell || out.Outcome == cashback.PageNotFound {
 		return out, true // a wall behind the last page proves nothing
 	}
-	proven := p.untilEmpty || p.size > 0 || r.Total > 0 && q.Seen+q.Left >= r.Total
+	declared := e.declared(r)
+	proven := p.untilEmpty || p.size > 0 || declared > 0 && q.Seen+q.Left >= declared
 	for _, u := range p.until {
 		proven = proven || u.holds(top, 0)
 	}
@@ -306,8 +308,12 @@ func (e *reader) emptyEnd(top *scope, r *Reading, why string) (Reading, bool) {
 		proven = true
 	}
 	reason := "the page has no entries"
-	if !proven {
+	switch {
+	case !proven:
 		reason += ", and nothing proves that the list is at its end"
+	case !e.whole(r, q.Seen):
+		proven = false
+		reason += fmt.Sprintf(", but those before have %d of the %d that the portal declares", q.Seen, declared)
 	}
 	return Reading{Outcome: cashback.PagePastEnd, Reason: reason, End: proven, Total: r.Total}, true
 }

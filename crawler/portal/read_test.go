@@ -78,6 +78,28 @@ func TestPaging(t *testing.T) {
 		{"fewer than the total", plainList("/l?p={page}", `{param: page, size: 3, total: .n}`), map[string]Page{
 			"/l?p=1": page(shopPage(0, 3, "<i class=n>1.200</i>")), "/l?p=2": page(shopPage(3, 5, "<i class=n>1.200</i>")),
 		}, []string{"/l?p=1", "/l?p=2"}, 5, false},
+		// What proves the end doesn't prove that nothing is missing before it.
+		{"empty before the total", plainList("/l?p={page}", `{param: page, until: [empty], total: .n}`), map[string]Page{
+			"/l?p=1": page(shopPage(0, 3, "<i class=n>9</i>")), "/l?p=2": page(shopPage(0, 0, "<i class=n>9</i>")),
+		}, []string{"/l?p=1", "/l?p=2"}, 3, false},
+		{"empty at the total", plainList("/l?p={page}", `{param: page, until: [empty], total: .n}`), map[string]Page{
+			"/l?p=1": page(shopPage(0, 3, "<i class=n>3</i>")),
+		}, []string{"/l?p=1"}, 3, true},
+		{"an empty page that counts nothing", plainList("/l?p={page}", `{param: page, until: [empty], total: .n}`), map[string]Page{
+			"/l?p=1": page(shopPage(0, 3, "<i class=n>9</i>")), "/l?p=2": page(shopPage(0, 0, "<i class=n>0</i>")),
+		}, []string{"/l?p=1", "/l?p=2"}, 3, false},
+		{"a sign before the total", plainList("/l?p={page}", `{param: page, until: [".more absent"], total: .n}`), map[string]Page{
+			"/l?p=1": page(shopPage(0, 3, "<b class=more></b><i class=n>9</i>")), "/l?p=2": page(shopPage(3, 5, "")),
+		}, []string{"/l?p=1", "/l?p=2"}, 5, false},
+		{"as few as the slack says", plainList("/l?p={page}", "{param: page, until: [empty], total: .n}\n    expect: {slack: 4}"), map[string]Page{
+			"/l?p=1": page(shopPage(0, 5, "<i class=n>9</i>")), "/l?p=2": page(shopPage(0, 0, "")),
+		}, []string{"/l?p=1", "/l?p=2"}, 5, true},
+		{"past the end by a sign, before the total", plainList("/l?p={page}", "{param: page, until: [empty], total: .n}\n    outcomes: {past_end: [.done]}"), map[string]Page{
+			"/l?p=1": page(shopPage(0, 3, "<i class=n>9</i>")), "/l?p=2": page("<p class=done>"),
+		}, []string{"/l?p=1", "/l?p=2"}, 3, false},
+		{"a next page of an interface is relative to itself", "pages:\n  - kind: list\n    urls: [\"" + origin + "/api/v1/shops\"]\n    paging: {next: links.next}\n    json: {items: s}\n    fields: {name: n, reward: r}\n", map[string]Page{
+			"/api/v1/shops": page(`{"s":[{"n":"A","r":"1 %"}],"links":{"next":"shops?after=A"}}`), "/api/v1/shops?after=A": page(`{"s":[{"n":"B","r":"1 %"}],"links":{"next":null}}`),
+		}, []string{"/api/v1/shops", "/api/v1/shops?after=A"}, 2, true},
 		{"fewer than a full page", plainList("/l?p={page}", "{param: page, size: 3}"), map[string]Page{
 			"/l?p=1": page(shopPage(0, 3, "")), "/l?p=2": page(shopPage(3, 5, "")),
 		}, []string{"/l?p=1", "/l?p=2"}, 5, true},
@@ -137,6 +159,21 @@ func TestPaging(t *testing.T) {
 				t.Errorf("%d entries and end %v, want %d and %v; last %s: %s", len(items), last.End, c.items, c.end, last.Outcome, last.Reason)
 			}
 		})
+	}
+}
+
+// TestScriptFile: the answer may be a script itself, and markup may lie in what a page
+// only shows to some.
+func TestScriptFile(t *testing.T) {
+	d := load(t, "pages:\n  - kind: list\n    urls: [\""+origin+"/shops.js\"]\n    json: {variable: \"var shops =\"}\n    fields: {name: n, reward: r}\n"+
+		"  - kind: list\n    urls: [\""+origin+"/old\"]\n    fragment: css(noscript)\n    items: {select: li}\n    fields: {name: a, reward: b}\n")
+	for url, body := range map[string]string{
+		"/shops.js": "/* made at night */ var shops = [{n:'Nike', r:'4 %'},{n:'Asos', r:'3 €'},];",
+		"/old":      "<div id=app></div><noscript><ul><li><a>Nike</a> <b>4 %</b></li><li><a>Asos</a> <b>3 €</b></li></ul></noscript>",
+	} {
+		if r := d.Read(Page{URL: origin + url, Body: []byte(body)}); len(r.Items) != 2 || r.Items[1].RateText != "3 €" {
+			t.Errorf("%s: %s %s %+v", url, r.Outcome, r.Reason, r.Items)
+		}
 	}
 }
 
@@ -458,6 +495,32 @@ func TestDays(t *testing.T) {
 	} {
 		if got := days(text); got != want {
 			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+}
+
+// TestSiblingsDescendants: behind a combinator that is meant from the entry more may
+// follow, as deep as anyone writes.
+func TestSiblingsDescendants(t *testing.T) {
+	body := []byte(`<table><tr class=s><td class=n>A</td></tr><tr class=r><td><p><b>4 %</b></p></td></tr><tr class=x><td>12 €</td></tr>
+<tr class=s><td class=n>B</td></tr><tr class=r><td><i>no</i></td></tr><tr class=x><td>9 €</td></tr></table>`)
+	for pick, want := range map[string][2]string{
+		"+ tr b":           {"4 %", ""},
+		"+ .r > td b":      {"4 %", ""},
+		"+ .r p > b":       {"4 %", ""},
+		"+ tr.r + tr.x td": {"12 €", "9 €"},
+		"~ .x td":          {"12 €", "9 €"},
+		"+ .r b, + .r i":   {"4 %", "no"},
+		"~ tr.r ~ tr > td": {"12 €", "9 €"},
+		":scope + tr p b":  {"4 %", ""},
+		":scope > td":      {"A", "B"},
+		"closest(table) b": {"4 %", "4 %"},
+		"parent() .x td":   {"12 €", "12 €"},
+	} {
+		d := load(t, "pages:\n  - kind: list\n    urls: [\""+origin+"/l\"]\n    items: {select: tr.s}\n    fields: {name: .n, reward: {pick: [\""+pick+"\"], none: [\"^$\", no, \"^[AB]$\"]}}\n")
+		r := d.Read(Page{URL: origin + "/l", Body: body})
+		if len(r.Items) != 2 || r.Items[0].RateText != want[0] || r.Items[1].RateText != want[1] {
+			t.Errorf("%s: %s %q %+v", pick, r.Outcome, r.Reason, r.Items)
 		}
 	}
 }

@@ -157,6 +157,15 @@ func (e *reader) fragment() string {
 				s, _ := attribute(n, p.attr)
 				return take(s)
 			}
+			for c := n.FirstChild; c != nil; c = c.NextSibling {
+				if c.Type == html.ElementNode { // noscript, template: parsed already
+					var b strings.Builder
+					for c := n.FirstChild; c != nil; c = c.NextSibling {
+						_ = html.Render(&b, c) // a Builder doesn't fail
+					}
+					return take(b.String())
+				}
+			}
 			return take(scriptText(n))
 		})
 	} else if d := e.body(); d != nil {

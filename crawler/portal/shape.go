@@ -375,7 +375,7 @@ type expectShape struct {
 	Canonical bool `yaml:"canonical,omitempty"`
 	// The least share of items, in hundredths, that must have a rate or say that there is none.
 	Rates int `yaml:"rates,omitempty"`
-	// The most entries by which a one-page list may differ from its declared total.
+	// How many entries of its declared total a list may lack.
 	Slack int `yaml:"slack,omitempty"`
 }
 

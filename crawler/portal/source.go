@@ -598,7 +598,14 @@ func (e *reader) assigned(src *source) (doc *jsonDoc, err error) {
 	}
 	switch root := e.html(); {
 	case src.script == nil:
-		e.scripts(func(_ *html.Node, text string) bool { return in(text) })
+		any := false
+		e.scripts(func(_ *html.Node, text string) bool {
+			any = true
+			return in(text)
+		})
+		if !any { // the answer is a script itself
+			in(e.bodyText())
+		}
 	case root != nil:
 		src.script.all(root, &e.meter, func(n *html.Node) bool {
 			text := ""

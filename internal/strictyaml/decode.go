@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -85,16 +86,24 @@ func (d *Decoder) placeOf(path string) *token.Token {
 }
 
 func (d *Decoder) faultAt(t *token.Token, path, format string, args ...any) {
-	if len(d.faults) >= maxFaults {
-		return
+	if len(d.faults) < maxFaults {
+		d.faults = append(d.faults, d.said(t, path, format, args...))
 	}
+}
+
+// Remark is what Fault would note, for what isn't wrong but rarely meant.
+func (d *Decoder) Remark(path, format string, args ...any) error {
+	return d.said(d.placeOf(path), path, format, args...)
+}
+
+func (d *Decoder) said(t *token.Token, path, format string, args ...any) error {
 	place := cashback.Place{File: d.file, Field: path}
 	message := fmt.Sprintf(format, args...)
 	if t != nil && t.Position != nil {
 		place.Line, place.Column = t.Position.Line, t.Position.Column
 		message += d.caret(place.Line, place.Column)
 	}
-	d.faults = append(d.faults, cashback.ErrorAt(cashback.Invalid, place, "%s", message))
+	return cashback.ErrorAt(cashback.Invalid, place, "%s", message)
 }
 
 // caret is the line with a mark under the column.
@@ -212,15 +221,20 @@ func (d *Decoder) foreign(err error) error {
 	if t == nil || t.Position == nil {
 		return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file}, "not YAML: %s", message)
 	}
-	p := t.Position
-	message += d.cause(ye.GetMessage(), p.Line)
-	return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file, Line: p.Line, Column: p.Column}, "not YAML: %s%s", message, d.caret(p.Line, p.Column))
+	line, column := t.Position.Line, t.Position.Column
+	hint, onLine, at := d.cause(ye.GetMessage(), line)
+	if onLine > 0 && onLine != line {
+		// The mark stands where the mistake is, not where the parser stumbles over it.
+		message = fmt.Sprintf("%s (line %d)", message, line)
+		line, column = onLine, at
+	}
+	return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: d.file, Line: line, Column: column}, "not YAML: %s%s%s", message, hint, d.caret(line, column))
 }
 
 // cause is a hint for the mistakes that people make in YAML, as selectors, regular
-// expressions and addresses invite them. The parser sees many only lines later: the
-// hint names the line on which they are.
-func (d *Decoder) cause(message string, line int) string {
+// expressions and addresses invite them. The parser sees many only lines later:
+// onLine and column are where they are, 0 where that is where the parser stands.
+func (d *Decoder) cause(message string, line int) (hint string, onLine, column int) {
 	this := ""
 	if line >= 1 && line <= len(d.lines) {
 		this = d.lines[line-1]
@@ -228,13 +242,13 @@ func (d *Decoder) cause(message string, line int) string {
 	indent := this[:len(this)-len(strings.TrimLeft(this, " \t\u00a0"))]
 	switch {
 	case strings.Contains(indent, "\t"):
-		return "; YAML indents by spaces, not tabs"
+		return "; YAML indents by spaces, not tabs", 0, 0
 	case strings.Contains(message, "escape"):
-		return "; in double quotes a backslash is written twice, in single quotes once"
+		return "; in double quotes a backslash is written twice, in single quotes once", 0, 0
 	case strings.Contains(message, "'@'") || strings.Contains(message, "reserved") || strings.Contains(message, "cannot start"):
-		return `; a value that begins with @, %, & or * stands in quotes: "@href"`
+		return `; a value that begins with @, %, & or * stands in quotes: "@href"`, 0, 0
 	case strings.Contains(message, "mapping value is not allowed"):
-		return `; a text with ": " in it stands in quotes`
+		return `; a text with ": " in it stands in quotes`, 0, 0
 	}
 	// The nearest line that can be the cause, up to the place itself.
 	left := 0
@@ -244,36 +258,39 @@ func (d *Decoder) cause(message string, line int) string {
 		if n == line {
 			at = ""
 		}
-		open, quoted, hash := shape(l)
+		open, quoted, hash, column := shape(l)
 		if n < line {
 			left += open
 		}
 		switch {
 		case strings.HasPrefix(strings.TrimLeft(l, " "), "\u00a0"):
-			return "; " + at + "the line is indented by a space of another kind (U+00A0)"
+			return "; " + at + "the line is indented by a space of another kind (U+00A0)", n, 1
 		case strings.ContainsAny(l, "“”„«»") && (n == line || open != 0):
-			return "; " + at + `quotes are “curled”: YAML takes " and '`
+			return "; " + at + `quotes are “curled”: YAML takes " and '`, n, 1 + utf8.RuneCountInString(l[:strings.IndexAny(l, "“”„«»")])
 		case hash:
-			return "; " + at + `a "#" begins a comment: the value stands in quotes`
+			return "; " + at + `a "#" begins a comment: the value stands in quotes`, n, column
 		case quoted:
-			return "; " + at + "a quotation mark isn't closed"
+			return "; " + at + "a quotation mark isn't closed", n, column
 		case left > 0:
-			return "; " + at + "a bracket or brace isn't closed"
+			return "; " + at + "a bracket or brace isn't closed", n, column
 		}
 	}
 	switch {
 	case strings.Contains(message, "must be specified") && strings.ContainsAny(this, "[{"):
-		return `; in brackets and braces a value with , [ ] { } or ": " in it stands in quotes`
+		return `; in brackets and braces a value with , [ ] { } or ": " in it stands in quotes`, 0, 0
 	case strings.Contains(message, "value is not allowed"):
-		return "; is the line indented as those that it belongs to?"
+		return "; is the line indented as those that it belongs to?", 0, 0
 	}
-	return ""
+	return "", 0, 0
 }
 
 // shape says of a line how many brackets it leaves open, whether it leaves a
-// quotation mark open, and whether a comment begins within its brackets.
-func shape(l string) (open int, quoted, hash bool) {
-	quote := byte(0)
+// quotation mark open, and whether a comment begins within its brackets; and in
+// which column that which isn't closed, or the comment, begins.
+func shape(l string) (open int, quoted, hash bool, column int) {
+	quote, quoteAt := byte(0), 0
+	var opened []int
+	columnOf := func(i int) int { return 1 + utf8.RuneCountInString(l[:i]) }
 	for i := 0; i < len(l); i++ {
 		c := l[i]
 		before := byte(' ')
@@ -288,16 +305,26 @@ func shape(l string) (open int, quoted, hash bool) {
 				quote = 0
 			}
 		case (c == '"' || c == '\'') && strings.IndexByte(" [{,:-", before) >= 0:
-			quote = c
+			quote, quoteAt = c, i
 		case c == '[' || c == '{':
 			open++
+			opened = append(opened, i)
 		case c == ']' || c == '}':
 			open--
+			opened = opened[:max(0, len(opened)-1)]
 		case c == '#' && before == ' ':
-			return open, false, open > 0
+			return open, false, open > 0, columnOf(i)
 		}
 	}
-	return open, quote != 0, false
+	switch {
+	case quote != 0:
+		column = columnOf(quoteAt)
+	case len(opened) > 0:
+		column = columnOf(opened[len(opened)-1])
+	default:
+		column = 1
+	}
+	return open, quote != 0, false, column
 }
 
 // plainNode follows anchors and aliases to the node that is meant; nil where
@@ -577,7 +604,7 @@ func (d *Decoder) decodeStruct(path string, n ast.Node, v reflect.Value, depth i
 			hint, meant := nearest(name, known)
 			have[meant] = true
 			if owners := d.owners(name, v.Type()); meant == "" && owners != "" {
-				hint = "; it is one of " + owners + ": is the line indented as it should be?"
+				hint = ", but of " + owners + ": is the line indented as it should be?"
 			}
 			if strings.HasPrefix(name, "\u00a0") {
 				hint = "; the line is indented by a space of another kind (U+00A0)"
@@ -610,36 +637,65 @@ func (d *Decoder) titleOf(t reflect.Type, path string) string {
 	return strings.TrimSuffix(t.Name(), "Shape")
 }
 
-// owners are the other shapes of the file that have a field of that name.
-func (d *Decoder) owners(name string, not reflect.Type) string {
+// owners are the shapes around and directly within this one that have a field of
+// that name: a line that is indented too much or too little belongs to one of them.
+func (d *Decoder) owners(name string, of reflect.Type) string {
 	if d.root == nil {
 		return ""
 	}
 	var found []string
-	seen := map[reflect.Type]bool{}
-	var visit func(t reflect.Type)
-	visit = func(t reflect.Type) {
-		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
-			t = t.Elem()
+	add := func(t reflect.Type) {
+		title := d.titleOf(t, "x")
+		if t == d.root {
+			title = "the " + d.what + " itself"
 		}
-		if t.Kind() != reflect.Struct || seen[t] {
+		if _, ok := fieldsOf(t)[name]; ok && t != of && !strings.Contains(t.Name(), "[") && !slices.Contains(found, title) {
+			found = append(found, title)
+		}
+	}
+	for _, t := range shapesIn(of) {
+		add(t)
+	}
+	seen := map[reflect.Type]bool{}
+	var visit func(t reflect.Type, around []reflect.Type)
+	visit = func(t reflect.Type, around []reflect.Type) {
+		if t == of {
+			for _, a := range slices.Backward(around) {
+				add(a)
+			}
+		}
+		if seen[t] {
 			return
 		}
 		seen[t] = true
-		if _, ok := fieldsOf(t)[name]; ok && t != not && !strings.Contains(t.Name(), "[") {
-			found = append(found, d.titleOf(t, "x"))
-		}
-		for i := range t.NumField() {
-			if f := t.Field(i); f.Tag.Get("yaml") != "" {
-				visit(f.Type)
-			}
+		for _, in := range shapesIn(t) {
+			visit(in, append(slices.Clone(around), t))
 		}
 	}
-	visit(d.root)
-	if len(found) == 0 || len(found) > 4 {
+	visit(d.root, nil)
+	if len(found) == 0 || len(found) > 3 {
 		return ""
 	}
-	return strings.Join(found, ", ")
+	return strings.Join(found, " or ")
+}
+
+// shapesIn are the shapes of a shape's own fields.
+func shapesIn(t reflect.Type) (out []reflect.Type) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		in := f.Type
+		for in.Kind() == reflect.Pointer || in.Kind() == reflect.Slice || in.Kind() == reflect.Map {
+			in = in.Elem()
+		}
+		switch {
+		case f.Tag.Get("yaml") == "" || in.Kind() != reflect.Struct:
+		case strings.HasSuffix(f.Tag.Get("yaml"), ",inline"):
+			out = append(out, shapesIn(in)...)
+		default:
+			out = append(out, in)
+		}
+	}
+	return out
 }
 
 // nearest suggests the name that was meant, or lists those that there are.
@@ -658,7 +714,7 @@ func nearest(name string, known map[string][]int) (hint, meant string) {
 	if best != "" {
 		return "; is " + best + " meant?", best
 	}
-	return ": there are " + strings.Join(names, ", "), ""
+	return "; there are " + strings.Join(names, ", "), ""
 }
 
 // distance is Levenshtein's, for short names.

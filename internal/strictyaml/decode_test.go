@@ -42,7 +42,7 @@ func TestFaults(t *testing.T) {
 		{"not YAML", "name: [\n", "not YAML"},
 		{"two files in one", "name: a\n---\nname: b\n", "holds 2 shelfs"},
 		{"too deep", "name: " + strings.Repeat("[", 100), "nested deeper"},
-		{"a name of another shape", "name: a\ntitle: x\n", `"title" is not a field of a shelf; it is one of book: is the line indented as it should be?`},
+		{"a name of another shape", "name: a\ntitle: x\n", `"title" is not a field of a shelf, but of book: is the line indented as it should be?`},
 		{"a name misspelt is not missing too", "nam: a\n", "shelf.yaml:1:1: nam: \"nam\" is not a field of a shelf; is name meant?\n    1 | nam: a\n      | ^"},
 		{"a lone text for a list", "name: a\nbooks: x\n", "put it in brackets, [x]"},
 		{"a list for a text", "name: [a]\n", `a value that begins with a bracket stands in quotes`},
