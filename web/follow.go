@@ -2,11 +2,10 @@ package web
 
 import (
 	"bytes"
-	"context"
+	"cmp"
 	"net/http"
 	"net/url"
 
-	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/earnings"
 	"github.com/cagnotte/cagnotte/internal/earnings/claim"
@@ -31,64 +30,35 @@ func (s *Server) followRoutes() []Route {
 
 // followed is a person's ledger with what is known of its portals.
 type followed struct {
-	ledger *earnings.Ledger
-	facts  earnings.Facts
-	names  map[string]string
+	earnings.Book
+	*store.Known
 }
+
+func (x *followed) name(id string) string { return cmp.Or(x.Portals[id].Name, id) }
 
 func (s *Server) follow(v *visit) (x followed, err error) {
-	if x.ledger, err = s.ledgers.Ledger(v.ctx, v.user.ID); err != nil {
+	if x.Book, err = s.ledgers.Book(v.ctx, v.user.ID); err != nil {
 		return x, err
 	}
-	list, err := s.Store.As(store.Operator).Portals(v.ctx)
-	if err != nil {
+	if x.Known, err = s.ledgers.Known(v.ctx, v.user.ID); err != nil {
 		return x, err
 	}
-	portals := map[string]cashback.Portal{}
-	x.names = map[string]string{}
-	for _, p := range list {
-		portals[p.ID], x.names[p.ID] = p.Portal, p.Name
+	x.VAT = func(c cashback.Country, day cashback.Date) (cashback.Decimal, bool) {
+		r, ok := s.vat.On(c, day)
+		return r.Rate, ok
 	}
-	frozen, err := s.frozenTerms(v.ctx, v.user.ID, x.ledger.Purchases())
-	if err != nil {
-		return x, err
-	}
-	documents, err := s.ledgers.Documents(v.ctx, v.user.ID, statement.DocumentKind)
-	if err != nil {
-		return x, err
-	}
-	rules, err := statement.OwnRules(documents)
-	if err != nil {
-		return x, err
-	}
-	x.facts = earnings.Facts{
-		Portal: func(id string) (cashback.Portal, bool) { p, ok := portals[id]; return p, ok },
-		Terms:  func(hash string) (earnings.Terms, bool) { t, ok := frozen[hash]; return t, ok },
-		VAT: func(c cashback.Country, day cashback.Date) (cashback.Decimal, bool) {
-			r, ok := s.vat.On(c, day)
-			return r.Rate, ok
-		},
-		Uplift: statement.Uplift(rules),
-	}
-	return x, nil
+	rules, err := s.rulesOf(v)
+	x.Uplift = statement.Uplift(rules)
+	return x, err
 }
 
-// frozenTerms are those of a person's purchases, by their hashes.
-func (s *Server) frozenTerms(ctx context.Context, user account.UserID, purchases []earnings.Purchase) (map[string]earnings.Terms, error) {
-	frozen := map[string]earnings.Terms{}
-	for _, p := range purchases {
-		if _, read := frozen[p.Evidence]; read || p.Evidence == "" {
-			continue
-		}
-		t, err := s.termsOf(ctx, user, p)
-		if err != nil && cashback.KindOf(err) != cashback.Invalid {
-			return nil, err
-		}
-		if err == nil && t != nil { // what doesn't have its hash proves nothing
-			frozen[p.Evidence] = *t
-		}
+// rulesOf are the rules by which a person's imports are read.
+func (s *Server) rulesOf(v *visit) ([]*statement.Rule, error) {
+	documents, err := s.ledgers.Documents(v.ctx, v.user.ID, statement.DocumentKind)
+	if err != nil {
+		return nil, err
 	}
-	return frozen, nil
+	return statement.WithOwn(s.rules, documents), nil
 }
 
 func (s *Server) cashPage(v *visit) (*reply, error) {
@@ -100,8 +70,8 @@ func (s *Server) cashPage(v *visit) (*reply, error) {
 		return nil, err
 	}
 	return html(v.ctx, pages.Cash(s.chrome(v, "money"), &pages.CashView{
-		Outs: earnings.CashOuts(x.ledger, x.facts, v.now), PortalName: func(id string) string { return nameOf(x.names, id) }, Now: v.now,
-		Currency: func(id string) cashback.Currency { p, _ := x.facts.Portal(id); return p.Currency },
+		Outs: earnings.CashOuts(x.Book, x.Facts, v.now), PortalName: x.name, Now: v.now,
+		Currency: func(id string) cashback.Currency { return x.Portals[id].Currency },
 	}))
 }
 
@@ -113,9 +83,11 @@ func (s *Server) watchPage(v *visit) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return html(v.ctx, pages.Watch(s.chrome(v, "money"), &pages.WatchView{
-		Alerts: earnings.Watch(x.ledger, x.facts, v.now), PortalName: func(id string) string { return nameOf(x.names, id) }, Now: v.now,
-	}))
+	alerts := earnings.Watch(x.Book, x.Facts, v.now)
+	if err := x.Err(); err != nil {
+		return nil, err
+	}
+	return html(v.ctx, pages.Watch(s.chrome(v, "money"), &pages.WatchView{Alerts: alerts, PortalName: x.name, Now: v.now}))
 }
 
 // calendar is the coming days as a file that every calendar reads.
@@ -129,12 +101,12 @@ func (s *Server) calendar(v *visit) (*reply, error) {
 	}
 	c := s.chrome(v, "money")
 	var b bytes.Buffer
-	err = earnings.WriteCalendar(&b, c.T("site.name"), earnings.Reminders(x.ledger, x.facts, v.now), v.now, func(r earnings.Reminder) earnings.ReminderText {
+	err = earnings.WriteCalendar(&b, c.T("site.name"), earnings.Reminders(x.Book, x.Facts, v.now), v.now, func(r earnings.Reminder) earnings.ReminderText {
 		amount := ""
 		if r.Amount != nil {
 			amount = c.Amount(*r.Amount)
 		}
-		return earnings.ReminderText{Summary: c.T("calendar."+string(r.Kind), "Shop", r.Shop, "Portal", nameOf(x.names, r.Portal), "Amount", amount)}
+		return earnings.ReminderText{Summary: c.T("calendar."+string(r.Kind), "Shop", r.Shop, "Portal", x.name(r.Portal), "Amount", amount)}
 	})
 	if err != nil {
 		return nil, err
@@ -159,15 +131,18 @@ func (s *Server) caseOf(v *visit, q claimQuery) (c claim.Case, clock earnings.Cl
 	if err != nil {
 		return c, clock, "", err
 	}
-	portal, _ := x.facts.Portal(p.Portal)
+	portal := x.Portals[p.Portal]
 	c = claim.Case{Purchase: p, Events: events, Portal: portal, Member: q.Name, Written: cashback.DateOf(v.now)}
-	for _, a := range earnings.Watch(x.ledger, x.facts, v.now) {
+	for _, a := range earnings.WatchPurchase(p, x.Facts, cashback.DateOf(v.now)) {
 		switch a.Kind {
 		case earnings.AlertMissing, earnings.AlertShort, earnings.AlertOverdue, earnings.AlertDeclined:
-			if a.Purchase == id && c.Problem == "" {
+			if c.Problem == "" {
 				c.Problem, clock = a.Kind, a.Clock
 			}
 		}
+	}
+	if err := x.Err(); err != nil {
+		return c, clock, "", err
 	}
 	if c.Problem == "" {
 		return c, clock, "", errNotFound

@@ -184,11 +184,7 @@ func (s *Server) try(v *visit, id string) (*attempt, error) {
 	if a.doc, err = statement.Open(h.name, bytes.NewReader(h.raw), statement.DefaultLimits()); err != nil {
 		return nil, err
 	}
-	documents, err := s.ledgers.Documents(v.ctx, v.user.ID, statement.DocumentKind)
-	if err != nil {
-		return nil, err
-	}
-	if a.rules, err = statement.OwnRules(documents); err != nil {
+	if a.rules, err = s.rulesOf(v); err != nil {
 		return nil, err
 	}
 	a.ledger, err = s.ledgers.Ledger(v.ctx, v.user.ID)

@@ -33,6 +33,7 @@ import (
 	"github.com/cagnotte/cagnotte/index"
 	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/earnings/statement"
 	"github.com/cagnotte/cagnotte/internal/rank"
 	"github.com/cagnotte/cagnotte/internal/store"
 	"github.com/cagnotte/cagnotte/web/locale"
@@ -101,6 +102,7 @@ type Server struct {
 	https    bool
 	rates    rank.Rates
 	vat      rank.VATTable
+	rules    []*statement.Rule // the shipped ones
 	shelves  atomic.Pointer[shelf]
 	locales  *locale.Set
 	assets   *assets
@@ -146,6 +148,9 @@ func New(c Config) (*Server, error) {
 		s.Zone = time.UTC
 	}
 	var err error
+	if s.rules, err = statement.Shipped(); err != nil {
+		return nil, err
+	}
 	if s.locales, err = locale.Load(s.Zone); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,10 +24,10 @@ import (
 
 // followed is a person's ledger with what is known of its portals.
 type followed struct {
-	store  *store.Store
-	user   account.User
-	ledger *earnings.Ledger
-	facts  earnings.Facts
+	earnings.Book
+	*store.Known
+	store *store.Store
+	user  account.User
 }
 
 // follow opens a person's ledger for the time of f.
@@ -41,60 +42,31 @@ func (o ownerFlag) follow(w *world, f func(followed) error) (err error) {
 	if x.user, err = o.owner(w, s.Accounts()); err != nil {
 		return err
 	}
-	if x.ledger, err = s.Ledgers().Ledger(w.ctx, x.user.ID); err != nil {
+	ledgers := s.Ledgers()
+	if x.Book, err = ledgers.Book(w.ctx, x.user.ID); err != nil {
 		return err
 	}
-	if x.facts, err = factsFor(w, s, x.user.ID, x.ledger); err != nil {
+	if x.Known, err = ledgers.Known(w.ctx, x.user.ID); err != nil {
 		return err
 	}
-	return f(x)
-}
-
-// factsFor reads what watching needs: the portals, the frozen terms of a person's
-// purchases, the person's own rules, VAT.
-func factsFor(w *world, s *store.Store, user account.UserID, l *earnings.Ledger) (earnings.Facts, error) {
-	portals := map[string]cashback.Portal{}
-	list, err := s.As(store.Operator).Portals(w.ctx)
+	documents, err := ledgers.Documents(w.ctx, x.user.ID, statement.DocumentKind)
 	if err != nil {
-		return earnings.Facts{}, err
-	}
-	for _, p := range list {
-		portals[p.ID] = p.Portal
-	}
-	frozen := map[string]earnings.Terms{}
-	for _, p := range l.Purchases() {
-		if _, read := frozen[p.Evidence]; read || p.Evidence == "" {
-			continue
-		}
-		e, err := s.Ledgers().Evidence(w.ctx, user, p.Evidence)
-		if cashback.KindOf(err) == cashback.NotFound && err != nil {
-			continue
-		}
-		if err != nil {
-			return earnings.Facts{}, err
-		}
-		if t, err := e.Terms(); err == nil { // what doesn't have its hash proves nothing
-			frozen[e.Hash] = t
-		}
-	}
-	documents, err := s.Ledgers().Documents(w.ctx, user, statement.DocumentKind)
-	if err != nil {
-		return earnings.Facts{}, err
+		return err
 	}
 	rules, err := statement.OwnRules(documents)
 	if err != nil {
-		return earnings.Facts{}, err
+		return err
 	}
+	x.Uplift = statement.Uplift(rules)
 	vat := rank.ShippedVAT()
-	return earnings.Facts{
-		Portal: func(id string) (cashback.Portal, bool) { p, ok := portals[id]; return p, ok },
-		Terms:  func(hash string) (earnings.Terms, bool) { t, ok := frozen[hash]; return t, ok },
-		VAT: func(c cashback.Country, day cashback.Date) (cashback.Decimal, bool) {
-			v, ok := vat.On(c, day)
-			return v.Rate, ok
-		},
-		Uplift: statement.Uplift(rules),
-	}, nil
+	x.VAT = func(c cashback.Country, day cashback.Date) (cashback.Decimal, bool) {
+		v, ok := vat.On(c, day)
+		return v.Rate, ok
+	}
+	if err := f(x); err != nil {
+		return err
+	}
+	return x.Err()
 }
 
 // english is the language of the command line.
@@ -114,8 +86,8 @@ type ledgerWatchCmd struct {
 
 func (c ledgerWatchCmd) Run(w *world) error {
 	return c.follow(w, func(x followed) error {
-		alerts := earnings.Watch(x.ledger, x.facts, w.now())
-		reminders := earnings.Reminders(x.ledger, x.facts, w.now())
+		alerts := earnings.Watch(x.Book, x.Facts, w.now())
+		reminders := earnings.Reminders(x.Book, x.Facts, w.now())
 		l, err := english()
 		if err != nil {
 			return err
@@ -158,7 +130,7 @@ type ledgerCashCmd struct {
 
 func (c ledgerCashCmd) Run(w *world) error {
 	return c.follow(w, func(x followed) error {
-		outs := earnings.CashOuts(x.ledger, x.facts, w.now())
+		outs := earnings.CashOuts(x.Book, x.Facts, w.now())
 		if c.JSON {
 			return json.NewEncoder(w.stdout).Encode(append([]earnings.CashOut{}, outs...))
 		}
@@ -193,7 +165,7 @@ func (c ledgerClaimCmd) Run(w *world) error {
 			return err
 		}
 		problem := earnings.AlertKind(c.Problem)
-		for _, a := range earnings.Watch(x.ledger, x.facts, w.now()) {
+		for _, a := range earnings.Watch(x.Book, x.Facts, w.now()) {
 			if problem == "" && a.Purchase == p.ID && a.Kind != earnings.AlertUnfinished {
 				problem = a.Kind
 			}
@@ -202,7 +174,7 @@ func (c ledgerClaimCmd) Run(w *world) error {
 			return cashback.Errorf(cashback.Invalid, "nothing is wrong with this purchase as far as the ledger knows: say what is with --problem")
 		}
 		k := claim.Case{Problem: problem, Purchase: p, Events: events, Portal: cashback.Portal{ID: p.Portal}, Member: c.Member, Written: cashback.DateOf(w.now())}
-		if portal, ok := x.facts.Portal(p.Portal); ok {
+		if portal, ok := x.Portal(p.Portal); ok {
 			k.Portal = portal
 		}
 		if p.Evidence != "" {
@@ -242,12 +214,14 @@ type ledgerPayoutCmd struct {
 	Portal string `help:"The portal that paid." required:"" placeholder:"ID"`
 	Amount string `arg:"" help:"What arrived, such as 24.50."`
 	ID     string `help:"The payout's name, so that it isn't noted twice; without, its day." placeholder:"TEXT"`
+	Part   bool   `help:"Where no lines sum to it: take the oldest that it covers whole, and keep the rest as paid ahead."`
+	To     string `help:"The association that it went to." placeholder:"NAME"`
 	DryRun bool   `help:"Only show the lines that it was for."`
 }
 
 func (c ledgerPayoutCmd) Run(w *world) error {
 	return c.follow(w, func(x followed) error {
-		portal, ok := x.facts.Portal(c.Portal)
+		portal, ok := x.Portal(c.Portal)
 		if !ok {
 			return cashback.Errorf(cashback.NotFound, "there is no portal %q here", c.Portal)
 		}
@@ -255,37 +229,102 @@ func (c ledgerPayoutCmd) Run(w *world) error {
 		if err != nil {
 			return err
 		}
-		match := earnings.MatchPayout(x.ledger, portal, earnings.AmountOf(m))
+		documents, err := x.store.Ledgers().Documents(w.ctx, x.user.ID, earnings.PayoutKind)
+		if err != nil {
+			return err
+		}
+		paid := earnings.AmountOf(m)
+		match := earnings.MatchPayout(x.Book, portal, paid, earnings.Ahead(earnings.PaidOuts(x.Book, documents), c.Portal, paid.Unit))
 		l, err := english()
 		if err != nil {
 			return err
 		}
 		say := sayer(l)
-		if len(match.Purchases) == 0 {
-			return cashback.Errorf(cashback.Invalid, "%s", say(match.Reasons))
+		lines, gross := match.Purchases, match.Sum
+		if len(lines) == 0 {
+			if !c.Part {
+				return cashback.Errorf(cashback.Invalid, "%s; --part takes the %d oldest that it covers whole", say(match.Reasons), len(match.Part))
+			}
+			lines, gross = match.Part, paid
 		}
 		id := c.ID
 		if id == "" {
 			id = c.Portal + " " + cashback.DateOf(w.now()).String()
 		}
-		events, err := x.ledger.Payout(id, match.Purchases, w.now())
+		events, err := x.Payout(id, lines, w.now(), c.To)
+		if err != nil {
+			return err
+		}
+		if gross.Minor != paid.Minor && match.Method == "" {
+			gross = paid // the difference was paid before
+		}
+		record, err := earnings.Arrival{ID: id, Portal: c.Portal, At: w.now(), Arrived: paid, Gross: gross, Method: match.Method, GivenTo: c.To}.Document()
 		if err != nil {
 			return err
 		}
 		if !c.DryRun {
-			head := uint64(x.ledger.Len())
-			if _, err := x.store.Ledgers().Enter(w.ctx, x.user.ID, store.Entry{Events: events, After: &head}); err != nil {
+			if _, err := x.store.Ledgers().Enter(w.ctx, x.user.ID, store.Entry{Events: events, Documents: []earnings.Document{record}, After: &x.Head}); err != nil {
 				return err
 			}
 		}
-		for _, name := range match.Purchases {
-			p, err := x.ledger.Purchase(name)
+		for _, p := range x.Purchases {
+			if slices.Contains(lines, p.ID) {
+				fmt.Fprintf(w.stdout, "%s  %s  %s\n", cashback.DateOf(p.Bought), p.Shop, p.Amount)
+			}
+		}
+		_, err = fmt.Fprintf(w.stdout, "payout %s: %d lines, %s %s\n", id, len(lines), paid, say(match.Reasons))
+		return err
+	})
+}
+
+type ledgerAnswerCmd struct {
+	ownerFlag
+	Purchase string `arg:"" help:"The purchase whose claim was answered."`
+	Answer   string `arg:"" help:"won, part or refused." enum:"won,part,refused"`
+	Amount   string `help:"What the portal pays after all, such as 2.10: needed for part." placeholder:"AMOUNT"`
+	Note     string `help:"What it wrote." placeholder:"TEXT"`
+}
+
+func (c ledgerAnswerCmd) Run(w *world) error {
+	return c.follow(w, func(x followed) error {
+		p, _, err := x.store.Ledgers().Purchase(w.ctx, x.user.ID, c.Purchase)
+		if err != nil {
+			return err
+		}
+		var amount *earnings.Amount
+		if c.Amount != "" {
+			currency := x.Portals[p.Portal].Currency
+			if p.Amount != nil {
+				if m, ok := p.Amount.Money(); ok {
+					currency = m.Currency
+				}
+			}
+			m, err := cashback.ParseMoney(strings.TrimSpace(c.Amount), currency)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(w.stdout, "%s  %s  %s\n", cashback.DateOf(p.Bought), p.Shop, p.Amount)
+			a := earnings.AmountOf(m)
+			amount = &a
 		}
-		_, err = fmt.Fprintf(w.stdout, "payout %s: %d lines, %s %s\n", id, len(match.Purchases), match.Sum, say(match.Reasons))
+		events, err := earnings.Answered(p, earnings.Answer(c.Answer), amount, w.now(), c.Note)
+		if err != nil {
+			return err
+		}
+		for i := range events {
+			events[i].Key = fmt.Sprintf("answer:%s:%d:%d", p.ID, p.Events[len(p.Events)-1], i)
+		}
+		if _, err := x.store.Ledgers().Enter(w.ctx, x.user.ID, store.Entry{Events: events, After: &x.Head}); err != nil {
+			return err
+		}
+		p, _, err = x.store.Ledgers().Purchase(w.ctx, x.user.ID, c.Purchase)
+		if err != nil {
+			return err
+		}
+		amountNow := ""
+		if p.Amount != nil {
+			amountNow = ", " + p.Amount.String()
+		}
+		_, err = fmt.Fprintf(w.stdout, "%s: claim %s, the purchase is %s%s\n", p.ID, p.Answer, p.State, amountNow)
 		return err
 	})
 }

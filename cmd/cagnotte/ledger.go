@@ -26,6 +26,7 @@ type ledgerCmd struct {
 	Watch         ledgerWatchCmd    `cmd:"" help:"Print what a shopper should see to: missing, short, overdue, claims that end."`
 	Cash          ledgerCashCmd     `cmd:"" help:"Print what can be had from each portal, when, and how."`
 	Claim         ledgerClaimCmd    `cmd:"" help:"Write a letter about missing money, and the pack that proves it."`
+	Answer        ledgerAnswerCmd   `cmd:"" help:"Note what a portal has answered to a claim: won, part or refused."`
 	Payout        ledgerPayoutCmd   `cmd:"" help:"Note what a portal has paid, and find the lines that it was for."`
 	ImportArchive ledgerRestoreCmd  `cmd:"" help:"Take an archive of this or another instance in."`
 }

@@ -68,7 +68,12 @@ var demoVAT = decimal.MustNew(12, 1)
 // demoReward is what an offer's first tier pays for a basket without its VAT; false for
 // what the demo's person can't reckon.
 func demoReward(o cashback.Offer, basket cashback.Money) (_ earnings.Amount, ok bool) {
-	c := o.Tiers[0].Components[0]
+	return demoTier(o.Tiers[0], basket)
+}
+
+// demoTier is what a tier pays for a basket without its VAT.
+func demoTier(t cashback.Tier, basket cashback.Money) (_ earnings.Amount, ok bool) {
+	c := t.Components[0]
 	if c.PerUnit != "" {
 		return earnings.Amount{}, false
 	}
@@ -234,8 +239,8 @@ func (y *year) buy(id string, at time.Time, s shelved) error {
 	}
 	at = at.Add(y.days(0.2, 4))
 	listed := amount
-	if y.rng.IntN(7) == 0 { // credited less: another category, delivery left out
-		listed.Minor = max(1, listed.Minor*int64(50+y.rng.IntN(45))/100)
+	if y.rng.IntN(9) == 0 {
+		listed = y.less(s.offer, basket, amount)
 	}
 	add(earnings.Event{Kind: earnings.Tracked, Amount: &listed, External: fmt.Sprint("L", y.rng.IntN(1e9)), Source: "import:demo", Wording: "En attente"})
 	if y.rng.Float64() < declines {
@@ -243,7 +248,7 @@ func (y *year) buy(id string, at time.Time, s shelved) error {
 		add(earnings.Event{Kind: earnings.Declined, Source: "import:demo", Wording: "Refusé"})
 		return finish()
 	}
-	if y.rng.IntN(14) == 0 {
+	if y.rng.IntN(20) == 0 { // a return
 		at = at.Add(y.days(3, 20))
 		less := earnings.Amount{Minor: max(1, listed.Minor*8/10), Unit: listed.Unit}
 		add(earnings.Event{Kind: earnings.AmountChanged, Amount: &less, Source: "import:demo", Wording: "En attente"})
@@ -258,6 +263,29 @@ func (y *year) buy(id string, at time.Time, s shelved) error {
 	at = at.Add(y.days(1, 30*slow))
 	add(earnings.Event{Kind: earnings.Payable, Source: "import:demo", Wording: "Disponible"})
 	return finish()
+}
+
+// less is what a portal credits instead of what was expected, as portals do: by another
+// category's rate, without the delivery, without VAT once more, or for no reason.
+func (y *year) less(o cashback.Offer, basket cashback.Money, expected earnings.Amount) earnings.Amount {
+	var other []earnings.Amount
+	for _, t := range o.Tiers[1:] {
+		if a, ok := demoTier(t, basket); ok && a.Unit == expected.Unit && a.Minor < expected.Minor-1 {
+			other = append(other, a)
+		}
+	}
+	switch way := y.rng.IntN(8); {
+	case len(other) > 0 && way < 4:
+		return other[y.rng.IntN(len(other))]
+	case way < 5 && basket.Minor > 20_00:
+		basket.Minor -= 4_90 // delivery
+		if a, ok := demoReward(o, basket); ok {
+			return a
+		}
+	case way < 7:
+		return earnings.Amount{Minor: max(1, (expected.Minor*10+6)/12), Unit: expected.Unit}
+	}
+	return earnings.Amount{Minor: max(1, expected.Minor*int64(50+y.rng.IntN(40))/100), Unit: expected.Unit}
 }
 
 // cashOut asks the portals where most is payable for it: one paid half a year ago, one

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,9 +25,13 @@ func TestYearHasEveryState(t *testing.T) {
 		shop := cashback.Merchant{ID: cashback.MerchantID(i/8 + 1), Name: fmt.Sprint("Shop ", i/8), Slug: fmt.Sprint("shop-", i/8)}
 		shelf = append(shelf, shelved{
 			cashback.Portal{ID: fmt.Sprint("portal-", i%8), Name: "P", Currency: "EUR", Countries: []cashback.Country{"FR"}}, shop,
-			cashback.Offer{Entry: cashback.Entry{Key: fmt.Sprint(i)}, Kind: component.Kind, Tiers: []cashback.Tier{{Components: []cashback.Component{component}}}},
+			cashback.Offer{Entry: cashback.Entry{Key: fmt.Sprint(i)}, Kind: component.Kind, Tiers: []cashback.Tier{
+				{Components: []cashback.Component{component}},
+				{Label: "Sale", Components: []cashback.Component{{Kind: cashback.Percent, Value: decimal.MustNew(15, 1)}}},
+			}},
 		})
 	}
+	causes := map[string]int{}
 	for seed := range uint64(8) {
 		a, err := yearOf(seed, now, shelf)
 		if err != nil {
@@ -57,6 +62,14 @@ func TestYearHasEveryState(t *testing.T) {
 		if claims == 0 || len(payouts) != 2 {
 			t.Errorf("seed %d: %d claims, payouts %v", seed, claims, payouts)
 		}
+		for _, x := range earnings.Watch(l.Book(), knownOf(a), now) {
+			if x.Kind == earnings.AlertShort {
+				causes[x.Reasons[1].Key]++
+				if last := x.Reasons[len(x.Reasons)-1].Key; !strings.HasPrefix(last, "watch.do.") && !strings.HasPrefix(last, "watch.claim.") {
+					t.Errorf("seed %d: %s: nothing says what to do: %v", seed, x.Purchase, x.Reasons)
+				}
+			}
+		}
 		if e := a.Events[len(a.Events)-1]; e.At.After(now) {
 			t.Errorf("seed %d: event %d is in the future", seed, e.Seq)
 		}
@@ -64,6 +77,38 @@ func TestYearHasEveryState(t *testing.T) {
 		if d := cmp.Diff(a.Events, again.Events); d != "" {
 			t.Errorf("seed %d: two years: %s", seed, d)
 		}
+	}
+	total, dark := 0, causes["watch.short.unexplained"]
+	for _, n := range causes {
+		total += n
+	}
+	if causes["watch.short.tier_vat"] == 0 || causes["watch.short.vat_guess"] == 0 || causes["watch.short.lowered"] == 0 || dark == 0 || 2*dark > total {
+		t.Errorf("what explains too small a credit: %v", causes)
+	}
+}
+
+// knownOf are the facts that an archive holds itself.
+func knownOf(a earnings.Archive) earnings.Facts {
+	return earnings.Facts{
+		Portal: func(id string) (cashback.Portal, bool) {
+			return cashback.Portal{ID: id, Currency: "EUR", Countries: []cashback.Country{"FR"}}, true
+		},
+		Terms: func(hash string) (t earnings.Terms, ok bool) {
+			for _, e := range a.Evidence {
+				if e.Hash == hash {
+					t, err := e.Terms()
+					return t, err == nil
+				}
+			}
+			return t, false
+		},
+		VAT: func(cashback.Country, cashback.Date) (cashback.Decimal, bool) { return decimal.MustNew(2, 1), true },
+		Events: func(p earnings.Purchase) (out []earnings.Event) {
+			for _, n := range p.Events {
+				out = append(out, a.Events[n-1])
+			}
+			return out
+		},
 	}
 }
 

@@ -32,7 +32,7 @@ type Archive struct {
 }
 
 // archiveVersion is written into the manifest; a reader refuses later ones.
-const archiveVersion = 1
+const archiveVersion = 2
 
 // manifest says what an archive is and holds the hash of every other file.
 type manifest struct {

@@ -40,7 +40,7 @@ type Reminder struct {
 }
 
 // Reminders lists the days from today on, the next first.
-func Reminders(l *Ledger, f Facts, now time.Time) []Reminder {
+func Reminders(b Book, f Facts, now time.Time) []Reminder {
 	today := cashback.DateOf(now)
 	var out []Reminder
 	add := func(r Reminder) {
@@ -50,9 +50,12 @@ func Reminders(l *Ledger, f Facts, now time.Time) []Reminder {
 			out = append(out, r)
 		}
 	}
-	for _, id := range l.order {
-		p := *l.purchases[id]
-		facts := f.facts(p)
+	for i := range b.Purchases {
+		p := &b.Purchases[i]
+		if p.State != StateExpected && p.State != StateDeclined && p.State != StateTracked {
+			continue
+		}
+		facts := f.facts(*p)
 		bought := cashback.DateOf(p.Bought)
 		r := Reminder{Portal: p.Portal, Purchase: p.ID, Shop: p.Shop, Amount: p.Amount}
 		at := func(k ReminderKind, day cashback.Date) {
@@ -78,14 +81,14 @@ func Reminders(l *Ledger, f Facts, now time.Time) []Reminder {
 				at(RemindClaimLast, clock.Last)
 			}
 		case StateTracked:
-			days, _ := f.validation(p, facts)
+			days, _ := f.validation(*p, facts)
 			at(RemindConfirmed, bought+cashback.Date(days))
 		}
 	}
 	owed := map[string]map[Unit]int64{}
 	payable := map[string]map[Unit]int64{}
 	var order []string
-	for _, b := range l.Balances() {
+	for _, b := range b.Balances {
 		if !slices.Contains(held, b.State) {
 			continue
 		}
@@ -98,9 +101,10 @@ func Reminders(l *Ledger, f Facts, now time.Time) []Reminder {
 			payable[b.Portal][b.Unit] += b.Minor
 		}
 	}
+	used := b.used()
 	for _, id := range order {
 		portal := f.portal(id)
-		if x, ok := lapse(l, portal, today); ok {
+		if x, ok := lapse(used[id], portal, today); ok {
 			sums := sortedUnits(owed[id])
 			add(Reminder{Kind: RemindLapse, Day: x.Lost, Portal: id, Amount: &sums[0]})
 		}

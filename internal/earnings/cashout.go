@@ -49,11 +49,11 @@ type CashOut struct {
 }
 
 // CashOuts looks at every balance, what can be had today first.
-func CashOuts(l *Ledger, f Facts, now time.Time) []CashOut {
+func CashOuts(b Book, f Facts, now time.Time) []CashOut {
 	today := cashback.DateOf(now)
 	var out []CashOut
 	at := map[BalanceKey]int{}
-	for _, b := range l.Balances() {
+	for _, b := range b.Balances {
 		k := BalanceKey{Portal: b.Portal, Unit: b.Unit}
 		i, ok := at[k]
 		if !ok {
@@ -75,10 +75,11 @@ func CashOuts(l *Ledger, f Facts, now time.Time) []CashOut {
 			out[i].Requested = b.Minor
 		}
 	}
+	used := b.used()
 	for i := range out {
 		portal := f.portal(out[i].Portal)
 		out[i].advise(portal, today)
-		if x, ok := lapse(l, portal, today); ok {
+		if x, ok := lapse(used[portal.ID], portal, today); ok {
 			out[i].Lapse = &x
 			if x.Left <= inactiveNotice {
 				key := "cash.lapse"
@@ -229,7 +230,11 @@ type PayoutMatch struct {
 	// Method is the way of paying whose fee or bonus makes the sum right; empty without.
 	Method string `json:"method,omitempty"`
 	// Sum is what the lines amount to before fee and bonus.
-	Sum     Amount   `json:"sum"`
+	Sum Amount `json:"sum"`
+	// Part are the oldest lines that the payout covers whole, where no lines sum to it;
+	// Rest is what is left of it then, paid towards the next line.
+	Part    []string `json:"part,omitempty"`
+	Rest    Amount   `json:"rest,omitzero"`
 	Reasons []Reason `json:"reasons,omitempty"`
 }
 
@@ -241,17 +246,13 @@ const (
 	maxPayoutWords = 2_000_000
 )
 
-// MatchPayout finds the lines of a portal that a payout was for: all that are requested
-// or payable, else the oldest ones that sum to it, else the subset that does and takes
-// the oldest lines first. Lines that were requested come before those that are only
-// payable. Where the sum is off by a way's fee or bonus, that is found too.
-//
-// It never takes lines that only nearly sum to the payout.
-func MatchPayout(l *Ledger, portal cashback.Portal, paid Amount) PayoutMatch {
+// Payable are the lines that a portal may pay out, in the order in which it does: those
+// that were asked for, then the oldest.
+func (b *Book) Payable(portal string, u Unit) []Purchase {
 	var lines []Purchase
-	for _, id := range l.order {
-		p := l.purchases[id]
-		if p.Portal == portal.ID && (p.State == StateRequested || p.State == StatePayable) && p.Amount != nil && p.Amount.Unit == paid.Unit && p.Amount.Minor > 0 {
+	for i := range b.Purchases {
+		p := &b.Purchases[i]
+		if p.Portal == portal && (p.State == StateRequested || p.State == StatePayable) && p.Amount != nil && p.Amount.Unit == u && p.Amount.Minor > 0 {
 			lines = append(lines, *p)
 		}
 	}
@@ -264,9 +265,20 @@ func MatchPayout(l *Ledger, portal cashback.Portal, paid Amount) PayoutMatch {
 		}
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.Bought.Compare(b.Bought), cmp.Compare(a.ID, b.ID))
 	})
-	if len(lines) > maxPayoutLines {
-		lines = lines[:maxPayoutLines]
-	}
+	return lines
+}
+
+// MatchPayout finds the lines of a portal that a payout was for: all that are requested
+// or payable, else the oldest ones that sum to it, else the subset that does and takes
+// the oldest lines first. Lines that were requested come before those that are only
+// payable. Where the sum is off by a way's fee or bonus, or by what the portal had paid
+// ahead (Payouts), that is found too.
+//
+// It never takes lines that only nearly sum to the payout. What a portal pays out
+// without regard to whole lines is proposed as Part and Rest.
+func MatchPayout(b Book, portal cashback.Portal, paid Amount, ahead int64) PayoutMatch {
+	lines := b.Payable(portal.ID, paid.Unit)
+	lines = lines[:min(len(lines), maxPayoutLines)]
 	if m, ok := subset(lines, paid.Minor); ok {
 		m.Sum = paid
 		return m
@@ -286,11 +298,22 @@ func MatchPayout(l *Ledger, portal cashback.Portal, paid Amount) PayoutMatch {
 			}
 		}
 	}
-	var total int64
-	for _, p := range lines {
-		total += p.Amount.Minor
+	if ahead > 0 && paid.Minor <= MaxMinor {
+		if m, ok := subset(lines, paid.Minor+ahead); ok {
+			m.Sum, m.Reasons = Amount{paid.Minor + ahead, paid.Unit}, []Reason{Because("cash.payout.ahead", Amount{ahead, paid.Unit}.String())}
+			return m
+		}
 	}
-	return PayoutMatch{Sum: Amount{0, paid.Unit}, Reasons: []Reason{Because("cash.payout.unmatched", paid.String(), Amount{total, paid.Unit}.String())}}
+	var total int64
+	m := PayoutMatch{Sum: Amount{0, paid.Unit}, Rest: Amount{paid.Minor + ahead, paid.Unit}}
+	for _, p := range lines {
+		if total += p.Amount.Minor; total <= paid.Minor+ahead {
+			m.Part = append(m.Part, p.ID)
+			m.Rest.Minor -= p.Amount.Minor
+		}
+	}
+	m.Reasons = []Reason{Because("cash.payout.unmatched", paid.String(), Amount{total, paid.Unit}.String())}
+	return m
 }
 
 // grossOf are the sums of lines that a way turns into a payout.
@@ -393,40 +416,4 @@ func shiftOr(dst, src []uint64, n int64) {
 		}
 		dst[i] |= v
 	}
-}
-
-// Payout are the events that note a payout for lines: asked for where it wasn't yet,
-// and paid. Its id names the payout, such as the portal's own; a payout that is noted
-// again under its id does nothing.
-//
-// Errors: NotFound for a purchase that isn't there; Invalid for one that can't be paid.
-func (l *Ledger) Payout(id string, purchases []string, at time.Time) ([]Event, error) {
-	var out []Event
-	for _, name := range purchases {
-		p := l.purchases[name]
-		if p == nil {
-			return nil, cashback.Errorf(cashback.NotFound, "there is no purchase %.50q", name)
-		}
-		kinds := []EventKind{Paid}
-		if p.State != StateRequested && p.Payout != id {
-			kinds = []EventKind{PayoutRequested, Paid}
-		}
-		sim := *p
-		for i, k := range kinds {
-			e := Event{
-				Kind: k, At: at, Purchase: name, Portal: p.Portal, Payout: id, Source: "payout:" + id, Implied: i < len(kinds)-1,
-				Key: "payout:" + id + ":" + name + ":" + string(k),
-			}
-			if p.State == StatePaid && p.Payout == id {
-				continue // noted before
-			}
-			after, _, err := Apply(&sim, e)
-			if err != nil {
-				return nil, err
-			}
-			sim = after
-			out = append(out, e)
-		}
-	}
-	return out, nil
 }

@@ -81,7 +81,8 @@ const (
 	Declined        EventKind = "declined"
 	// Reversed: taken back after it was confirmed, payable or paid.
 	Reversed EventKind = "reversed"
-	// ClaimOpened, ClaimSent and ClaimAnswered run beside the state of a purchase.
+	// ClaimOpened, ClaimSent and ClaimAnswered run beside the state of a purchase; an
+	// answer says which (Event.Answer).
 	ClaimOpened   EventKind = "claim_opened"
 	ClaimSent     EventKind = "claim_sent"
 	ClaimAnswered EventKind = "claim_answered"
@@ -91,6 +92,19 @@ const (
 	JoinBonus EventKind = "join_bonus"
 	Referral  EventKind = "referral"
 )
+
+// Answer is what a portal has answered to a claim.
+type Answer string
+
+const (
+	// AnswerWon: it pays what was claimed; AnswerPart: some of it; AnswerRefused: nothing.
+	AnswerWon     Answer = "won"
+	AnswerPart    Answer = "part"
+	AnswerRefused Answer = "refused"
+)
+
+// Answers are all of them.
+var Answers = []Answer{AnswerWon, AnswerPart, AnswerRefused}
 
 // RewardFor is what an entry was earned for: only purchase rebates say anything
 // about a shop's rate.
@@ -145,6 +159,8 @@ type Event struct {
 	Input string `json:"input" cbor:"22,keyasint"`
 	// Hash chains the events of a person: H(previous hash ‖ this event).
 	Hash string `json:"hash" cbor:"23,keyasint"`
+	// Answer is that of a ClaimAnswered, where it is known.
+	Answer Answer `json:"answer,omitempty" cbor:"24,keyasint,omitempty"`
 }
 
 // canonical encodes deterministically, so that hashes mean something.
@@ -311,13 +327,13 @@ func Steps(from, to State) ([]EventKind, bool) {
 	return kinds, len(kinds) > 0
 }
 
-// claims is the side table: a claim is opened, sent and answered while the purchase
-// isn't settled.
+// claims is the side table: a claim is opened, sent and answered. What was credited with
+// too little, or taken back, may be claimed after it was paid out.
 var claims = map[EventKind]struct {
 	from []EventKind // the claim's previous event; empty string for none
 	in   []State
 }{
-	ClaimOpened:   {[]EventKind{"", ClaimAnswered}, []State{StateClicked, StateExpected, StateTracked, StateConfirmed, StateDeclined}},
+	ClaimOpened:   {[]EventKind{"", ClaimAnswered}, []State{StateClicked, StateExpected, StateTracked, StateConfirmed, StatePayable, StateRequested, StatePaid, StateDeclined, StateReversed}},
 	ClaimSent:     {[]EventKind{ClaimOpened}, nil},
 	ClaimAnswered: {[]EventKind{ClaimSent}, nil},
 }

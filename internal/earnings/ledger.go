@@ -28,9 +28,11 @@ type Purchase struct {
 	Wording  string    `json:"wording,omitempty"`
 	Evidence string    `json:"evidence,omitempty"`
 	Claim    EventKind `json:"claim,omitempty"`
-	Payout   string    `json:"payout,omitempty"`
-	Business bool      `json:"business,omitempty"`
-	Note     string    `json:"note,omitempty"`
+	// Answer is what the portal said to the last claim that it has answered.
+	Answer   Answer `json:"answer,omitempty"`
+	Payout   string `json:"payout,omitempty"`
+	Business bool   `json:"business,omitempty"`
+	Note     string `json:"note,omitempty"`
 	// Since is the moment of each state that was entered, the first time.
 	Since map[State]time.Time `json:"since"`
 	// Bought is the day of the purchase: of the expectation, else the click, else the
@@ -200,6 +202,9 @@ func check(e Event) error {
 	if y := e.At.Year(); y < 1990 || y > 9999 {
 		return cashback.Errorf(cashback.Invalid, "an event needs a date, of 1990 or later")
 	}
+	if e.Answer != "" && (e.Kind != ClaimAnswered || !slices.Contains(Answers, e.Answer)) {
+		return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "answer"}, "%.20q is not an answer to a claim", e.Answer)
+	}
 	for _, a := range []struct {
 		name string
 		*Amount
@@ -290,6 +295,12 @@ func fold(p *Purchase, e Event, next State) {
 		p.Donated = e.Note
 	case ClaimOpened, ClaimSent, ClaimAnswered:
 		p.Claim = e.Kind
+		if e.Kind == ClaimOpened {
+			p.Answer = ""
+		}
+	}
+	if e.Answer != "" {
+		p.Answer = e.Answer
 	}
 	if e.For != "" {
 		p.For = e.For

@@ -75,7 +75,9 @@ func TestIllegalSteps(t *testing.T) {
 		{"too much", nil, Event{Kind: Tracked, Amount: eur(MaxMinor + 1)}},
 		{"another portal", []Event{{Kind: Clicked}}, Event{Kind: Tracked, Amount: eur(5), Portal: "other"}},
 		{"a claim that was not opened", []Event{{Kind: Clicked}}, Event{Kind: ClaimSent}},
-		{"a claim on what is paid", []Event{{Kind: Tracked, Amount: eur(5)}, {Kind: Confirmed}, {Kind: Payable}}, Event{Kind: ClaimOpened}},
+		{"a claim that was sent twice", []Event{{Kind: Clicked}, {Kind: ClaimOpened}, {Kind: ClaimSent}}, Event{Kind: ClaimSent}},
+		{"an answer to nothing", []Event{{Kind: Tracked, Amount: eur(5)}}, Event{Kind: Confirmed, Answer: AnswerWon}},
+		{"an answer that there isn't", []Event{{Kind: Clicked}, {Kind: ClaimOpened}, {Kind: ClaimSent}}, Event{Kind: ClaimAnswered, Answer: "maybe"}},
 		{"confirmed twice", []Event{{Kind: Tracked, Amount: eur(5)}, {Kind: Confirmed}}, Event{Kind: Confirmed}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -178,6 +180,9 @@ func randomLedger(seed uint64, n int, kinds []EventKind) *Ledger {
 		}
 		if rng.IntN(2) == 0 {
 			e.Amount = &Amount{rng.Int64N(100000), units[who%3]}
+		}
+		if e.Kind == ClaimAnswered && e.Amount != nil {
+			e.Answer = Answers[rng.IntN(len(Answers))]
 		}
 		_, _, _ = l.Append(e, monday) // most are refused: that is the point
 		if rng.IntN(10) == 0 && l.Len() > 0 {

@@ -25,6 +25,10 @@ type Facts struct {
 	VAT func(c cashback.Country, day cashback.Date) (cashback.Decimal, bool)
 	// Uplift says whether by the portal's word the amount is still to rise.
 	Uplift func(portal, wording string) bool
+	// Events are a purchase's own, in order: what the portal said first.
+	Events func(p Purchase) []Event
+	// Rates are what a portal showed for a purchase's shop, at the click or later.
+	Rates func(p Purchase) []cashback.RatePoint
 }
 
 func (f Facts) portal(id string) cashback.Portal {
@@ -39,6 +43,9 @@ func (f Facts) portal(id string) cashback.Portal {
 // facts are the portal's: as they stand now, else as they stood at the click.
 func (f Facts) facts(p Purchase) cashback.Facts {
 	now := f.portal(p.Portal).Facts
+	if now.TrackingDays != nil && now.ValidationDays != nil && now.ClaimWindow != nil && now.VATBasis != nil {
+		return now
+	}
 	t, ok := f.terms(p)
 	if !ok {
 		return now
@@ -173,6 +180,9 @@ type Alert struct {
 	Amount  *Amount  `json:"amount,omitempty"`
 	Reasons []Reason `json:"reasons"`
 	Clock   Clock    `json:"clock"`
+	// Over says that nothing is left to do: the portal went by its rules, or the time
+	// for a claim has passed.
+	Over bool `json:"over,omitempty"`
 }
 
 // What is taken where a portal states nothing. FIELD.md 3.3: most track within a week,
@@ -184,31 +194,51 @@ const (
 	askFor = 21
 	// inactiveNotice is how long before a balance lapses the watch says so.
 	inactiveNotice = 60
+	// claimable is how long after a purchase a portal that states no window may be asked
+	// about it: the longest that any states is a year (FIELD.md 3.3).
+	claimableDays = 365
 )
 
 // Watch looks at every purchase and says what a shopper should see to, the most urgent
-// first.
-func Watch(l *Ledger, f Facts, now time.Time) []Alert {
+// first, and last what nothing can be done about any more.
+func Watch(b Book, f Facts, now time.Time) []Alert {
 	today := cashback.DateOf(now)
 	var out []Alert
-	for _, id := range l.order {
-		p := *l.purchases[id]
-		out = append(out, watchPurchase(p, f, today)...)
+	for i := range b.Purchases {
+		out = append(out, WatchPurchase(b.Purchases[i], f, today)...)
 	}
-	out = append(out, watchBalances(l, f, today)...)
+	out = append(out, watchBalances(b, f, today)...)
 	slices.SortStableFunc(out, func(a, b Alert) int {
+		over := func(x Alert) int {
+			if x.Over {
+				return 1
+			}
+			return 0
+		}
 		urgent := func(x Alert) cashback.Date {
 			if x.Due != 0 {
 				return x.Due
 			}
 			return today + 10_000
 		}
-		return cmp.Or(cmp.Compare(urgent(a), urgent(b)), cmp.Compare(b.Since, a.Since))
+		return cmp.Or(cmp.Compare(over(a), over(b)), cmp.Compare(urgent(a), urgent(b)), cmp.Compare(b.Since, a.Since))
 	})
 	return out
 }
 
-func watchPurchase(p Purchase, f Facts, today cashback.Date) []Alert {
+// WatchPurchase is Watch for one purchase.
+func WatchPurchase(p Purchase, f Facts, today cashback.Date) []Alert {
+	switch p.State {
+	case StateClicked, StateExpected, StateTracked:
+	case StateDeclined, StateReversed:
+		if p.Claim != "" {
+			return nil
+		}
+	default:
+		if !isShort(p) {
+			return nil
+		}
+	}
 	facts := f.facts(p)
 	bought := cashback.DateOf(p.Bought)
 	a := Alert{Portal: p.Portal, Purchase: p.ID, Shop: p.Shop, Amount: p.Amount, Clock: ClaimClock(p.Bought, facts.ClaimWindow, today)}
@@ -216,10 +246,11 @@ func watchPurchase(p Purchase, f Facts, today cashback.Date) []Alert {
 		a.Due = a.Clock.Last
 	}
 	claiming := p.Claim == ClaimOpened || p.Claim == ClaimSent
+	a.Over = a.Clock.State == ClockClosed || a.Clock.State == ClockNone || a.Clock.State == ClockUnknown && today > bought+claimableDays
 	switch p.State {
 	case StateClicked:
 		if age := today - bought; age >= 1 && age <= askFor {
-			a.Kind, a.Since, a.Due = AlertUnfinished, bought+1, 0
+			a.Kind, a.Since, a.Due, a.Over = AlertUnfinished, bought+1, 0, false
 			a.Reasons = []Reason{Because("watch.unfinished", bought.String())}
 			return []Alert{a}
 		}
@@ -228,7 +259,7 @@ func watchPurchase(p Purchase, f Facts, today cashback.Date) []Alert {
 		if facts.TrackingDays != nil {
 			days, key = max(facts.TrackingDays.Value, 1), "watch.missing.stated"
 		}
-		if since := bought + cashback.Date(days) + 1; today >= since && !claiming {
+		if since := bought + cashback.Date(days) + 1; today >= since && !claiming && p.Answer != AnswerRefused {
 			a.Kind, a.Since = AlertMissing, since
 			a.Reasons = []Reason{Because(key, strconv.Itoa(int(today-bought)), strconv.Itoa(days)), a.Clock.reason()}
 			return []Alert{a}
@@ -242,15 +273,18 @@ func watchPurchase(p Purchase, f Facts, today cashback.Date) []Alert {
 	case StateTracked:
 		days, key := f.validation(p, facts)
 		if since := bought + cashback.Date(days) + 1; today >= since && !claiming {
-			late := a
-			late.Kind, late.Since = AlertOverdue, since
+			late := a // it may still be confirmed, whatever becomes of claims
+			late.Kind, late.Since, late.Over = AlertOverdue, since, false
 			late.Reasons = []Reason{Because(key, strconv.Itoa(int(today-bought)), strconv.Itoa(days))}
+			if p.Claim != "" {
+				return []Alert{late}
+			}
 			return append([]Alert{late}, watchShort(p, a, f, facts)...)
 		}
 	}
 	switch p.State {
 	case StateTracked, StateConfirmed, StatePayable, StateRequested, StatePaid:
-		if !claiming {
+		if p.Claim == "" {
 			return watchShort(p, a, f, facts)
 		}
 	}
@@ -273,106 +307,6 @@ func (c Clock) reason() Reason {
 		return Because("watch.claim.endless")
 	}
 	return Because("watch.claim.unknown")
-}
-
-// watchShort explains an amount that is smaller than what was expected.
-func watchShort(p Purchase, a Alert, f Facts, facts cashback.Facts) []Alert {
-	if p.Expected == nil || p.Amount == nil || p.Expected.Unit != p.Amount.Unit || p.Amount.Minor == 0 || p.Amount.Minor >= p.Expected.Minor-1 {
-		return nil // a cent is rounding
-	}
-	missing := Amount{p.Expected.Minor - p.Amount.Minor, p.Amount.Unit}
-	a.Kind, a.Since, a.Amount = AlertShort, cashback.DateOf(p.Since[StateTracked]), &missing
-	a.Reasons = append([]Reason{Because("watch.short.credited", p.Amount.String(), p.Expected.String())}, Explain(p, f, facts)...)
-	return []Alert{a}
-}
-
-// Explain says what could have made a credited amount smaller than the expected one:
-// VAT, another tier, a cap, an amount that is still to rise. What fits to the cent is
-// said; if nothing does, that is said.
-func Explain(p Purchase, f Facts, facts cashback.Facts) []Reason {
-	var out []Reason
-	if f.Uplift != nil && f.Uplift(p.Portal, p.Wording) {
-		out = append(out, Because("watch.short.uplift", p.Wording))
-	}
-	portal := f.portal(p.Portal)
-	var vat cashback.Decimal
-	known := false
-	if f.VAT != nil && len(portal.Countries) > 0 {
-		vat, known = f.VAT(portal.Countries[0], cashback.DateOf(p.Bought))
-	}
-	percent := vat.String()
-	if v, err := vat.Mul(decimal.Hundred); err == nil {
-		percent = v.Trim(0).String()
-	}
-	net := func(minor int64) (int64, bool) {
-		if !known || vat.IsZero() {
-			return 0, false
-		}
-		one, err := vat.Add(decimal.One)
-		if err != nil {
-			return 0, false
-		}
-		d, err := decimal.New(minor, 0)
-		if err != nil {
-			return 0, false
-		}
-		q, err := d.Quo(one)
-		if err != nil {
-			return 0, false
-		}
-		whole, _, ok := q.Round(0).Int64(0)
-		return whole, ok
-	}
-	near := func(n int64) bool { return n-p.Amount.Minor <= 1 && p.Amount.Minor-n <= 1 }
-	if n, ok := net(p.Expected.Minor); ok && near(n) {
-		key := "watch.short.vat"
-		if facts.VATBasis == nil || facts.VATBasis.Value == cashback.VATUnknown {
-			key = "watch.short.vat_guess"
-		}
-		out = append(out, Because(key, percent))
-	}
-	terms, ok := f.terms(p)
-	if !ok {
-		if len(out) == 0 {
-			out = append(out, Because("watch.short.unexplained"))
-		}
-		return out
-	}
-	for _, t := range terms.Offer.Tiers {
-		if t.Cap != nil && Unit(t.Cap.Currency) == p.Amount.Unit && near(t.Cap.Minor) {
-			out = append(out, Because("watch.short.cap", AmountOf(*t.Cap).String()))
-			continue
-		}
-		if p.Basket == nil {
-			continue
-		}
-		for _, low := range []bool{false, true} {
-			minor, rate, ok := pays(t, *p.Basket, low)
-			if !ok || near(p.Expected.Minor) {
-				continue
-			}
-			label := t.Label
-			if label == "" {
-				label = t.Raw
-			}
-			if near(minor) && minor < p.Expected.Minor-1 {
-				out = append(out, Because("watch.short.tier", label, rate))
-				break
-			}
-			if n, ok := net(minor); ok && near(n) && minor < p.Expected.Minor-1 {
-				out = append(out, Because("watch.short.tier_vat", label, rate, percent))
-				break
-			}
-		}
-	}
-	if len(out) == 0 {
-		if slices.ContainsFunc(terms.Offer.Tiers, func(t cashback.Tier) bool { return t.UpTo }) {
-			out = append(out, Because("watch.short.up_to", terms.Offer.Receipt.RawText))
-		} else {
-			out = append(out, Because("watch.short.unexplained"))
-		}
-	}
-	return out
 }
 
 // pays is what a tier pays for a basket, at its value or at its bottom, with the rate in
@@ -442,20 +376,11 @@ type Lapse struct {
 	Origin cashback.Origin `json:"origin,omitzero"`
 }
 
-// lapse reckons when a portal's balance lapses; false where it states no such rule.
-func lapse(l *Ledger, portal cashback.Portal, today cashback.Date) (Lapse, bool) {
+// lapse reckons when a portal's balance lapses, from when it was last used; false where
+// it states no such rule.
+func lapse(used time.Time, portal cashback.Portal, today cashback.Date) (Lapse, bool) {
 	rule := portal.Facts.InactiveMonths
-	if rule == nil || rule.Value <= 0 {
-		return Lapse{}, false
-	}
-	var used time.Time
-	for _, e := range l.events {
-		// What the portal or the shopper does there; a claim's answer isn't use.
-		if e.Portal == portal.ID && !e.Implied && (e.Kind == Clicked || e.Kind == Expected || e.Kind == Tracked || e.Kind == PayoutRequested || e.Kind == Paid || e.Kind == Donation || e.Kind == JoinBonus) && e.At.After(used) {
-			used = e.At
-		}
-	}
-	if used.IsZero() {
+	if rule == nil || rule.Value <= 0 || used.IsZero() {
 		return Lapse{}, false
 	}
 	x := Lapse{Used: cashback.DateOf(used), Origin: rule.Origin}
@@ -475,10 +400,11 @@ func addMonths(d cashback.Date, months int) cashback.Date {
 	return cashback.DateOf(first.AddDate(0, 0, min(t.Day(), last)-1))
 }
 
-func watchBalances(l *Ledger, f Facts, today cashback.Date) []Alert {
+func watchBalances(b Book, f Facts, today cashback.Date) []Alert {
+	used := b.used()
 	sums := map[string]map[Unit]int64{}
 	var order []string
-	for _, b := range l.Balances() {
+	for _, b := range b.Balances {
 		if !slices.Contains(held, b.State) {
 			continue
 		}
@@ -490,7 +416,7 @@ func watchBalances(l *Ledger, f Facts, today cashback.Date) []Alert {
 	}
 	var out []Alert
 	for _, id := range order {
-		x, ok := lapse(l, f.portal(id), today)
+		x, ok := lapse(used[id], f.portal(id), today)
 		if !ok || x.Left > inactiveNotice {
 			continue
 		}

@@ -75,6 +75,9 @@ func told(alerts []earnings.Alert) string {
 		for _, r := range a.Reasons {
 			s += " [" + r.String() + "]"
 		}
+		if a.Over {
+			s += " over"
+		}
 		out = append(out, s)
 	}
 	return strings.Join(out, "\n")
@@ -94,10 +97,10 @@ func TestWatch(t *testing.T) {
 		{"missing, claim open", quidco, []string{"expected 2026-10-03 a 3.60"}, "2026-10-07",
 			"missing 2026-10-07 until 2026-11-17 [watch.missing.stated: 4, 3] [watch.claim.open: 2026-11-17, 42]"},
 		{"missing, too late", quidco, []string{"expected 2026-10-03 a 3.60"}, "2026-11-18",
-			"missing 2026-10-07 [watch.missing.stated: 46, 3] [watch.claim.closed: 2026-11-17]"},
+			"missing 2026-10-07 [watch.missing.stated: 46, 3] [watch.claim.closed: 2026-11-17] over"},
 		{"missing, a claim is under way", quidco, []string{"expected 2026-10-03 a 3.60", "claim_opened 2026-10-08 a"}, "2026-10-09", ""},
 		{"missing where no claims are taken", cashback.Portal{Facts: cashback.Facts{ClaimWindow: fact(cashback.ClaimWindow{None: true})}}, []string{"expected 2026-10-03 a 3.60"}, "2026-10-12",
-			"missing 2026-10-11 [watch.missing.usual: 9, 7] [watch.claim.none]"},
+			"missing 2026-10-11 [watch.missing.usual: 9, 7] [watch.claim.none] over"},
 		{"missing, claims only later", cashback.Portal{Facts: cashback.Facts{TrackingDays: fact(30), ClaimWindow: fact(cashback.ClaimWindow{FromDays: 60})}}, []string{"expected 2026-10-03 a 3.60"}, "2026-11-03",
 			"missing 2026-11-03 [watch.missing.stated: 31, 30] [watch.claim.early: 2026-12-02]"},
 		{"a click that nobody finished", quidco, []string{"clicked 2026-10-03 a"}, "2026-10-04", "unfinished 2026-10-04 [watch.unfinished: 2026-10-03]"},
@@ -106,18 +109,33 @@ func TestWatch(t *testing.T) {
 		{"declined, still to be claimed", quidco, []string{"tracked 2026-10-03 a 3.60", "declined 2026-10-20 a wording=Declined"}, "2026-10-21",
 			"declined 2026-10-20 until 2026-11-17 [watch.declined: Declined] [watch.claim.open: 2026-11-17, 28]"},
 		{"short by VAT", cashback.Portal{Facts: cashback.Facts{VATBasis: fact(cashback.VATNet)}}, []string{"expected 2026-10-03 a 12.00", "tracked 2026-10-04 a 10.00"}, "2026-10-05",
-			"short 2026-10-04 [watch.short.credited: 10.00 EUR, 12.00 EUR] [watch.short.vat: 20]"},
+			"short 2026-10-04 [watch.short.credited: 10.00 EUR, 12.00 EUR] [watch.short.vat: 20] [watch.do.nothing] over"},
 		{"short by a cent is rounding", quidco, []string{"expected 2026-10-03 a 3.60", "tracked 2026-10-04 a 3.59"}, "2026-10-05", ""},
 		{"short, to be uplifted", quidco, []string{"expected 2026-10-03 a 3.60", "tracked 2026-10-04 a 1.00 wording=uplift"}, "2026-10-05",
-			"short 2026-10-04 until 2026-11-17 [watch.short.credited: 1.00 EUR, 3.60 EUR] [watch.short.uplift: uplift]"},
+			"short 2026-10-04 until 2026-11-17 [watch.short.credited: 1.00 EUR, 3.60 EUR] [watch.short.uplift: uplift] [watch.do.wait]"},
 		{"short by a tier, after VAT", quidco, []string{"expected 2026-10-03 a 6.00 basket=120.00 evidence=terms", "tracked 2026-10-04 a 2.00"}, "2026-10-05",
-			"short 2026-10-04 until 2026-11-17 [watch.short.credited: 2.00 EUR, 6.00 EUR] [watch.short.tier_vat: Books, 2 %, 20]"},
+			"short 2026-10-04 until 2026-11-17 [watch.short.credited: 2.00 EUR, 6.00 EUR] [watch.short.tier_vat: Books, 2 %, 20] [watch.do.wait_or_claim] [watch.claim.early: 2026-10-06]"},
 		{"short by a tier", quidco, []string{"expected 2026-10-03 a 6.00 basket=120.00 evidence=terms", "tracked 2026-10-04 a 2.40"}, "2026-10-05",
-			"short 2026-10-04 until 2026-11-17 [watch.short.credited: 2.40 EUR, 6.00 EUR] [watch.short.tier: Books, 2 %]"},
+			"short 2026-10-04 until 2026-11-17 [watch.short.credited: 2.40 EUR, 6.00 EUR] [watch.short.tier: Books, 2 %] [watch.do.wait_or_claim] [watch.claim.early: 2026-10-06]"},
 		{"short by a cap", quidco, []string{"expected 2026-10-03 a 60.00 basket=1200.00 evidence=terms", "tracked 2026-10-04 a 25.00"}, "2026-10-05",
-			"short 2026-10-04 until 2026-11-17 [watch.short.credited: 25.00 EUR, 60.00 EUR] [watch.short.cap: 25.00 EUR]"},
+			"short 2026-10-04 [watch.short.credited: 25.00 EUR, 60.00 EUR] [watch.short.cap: 25.00 EUR] [watch.do.nothing] over"},
 		{"short, and nothing explains it", quidco, []string{"expected 2026-10-03 a 6.00 basket=120.00 evidence=terms", "tracked 2026-10-04 a 0.42"}, "2026-10-05",
-			"short 2026-10-04 until 2026-11-17 [watch.short.credited: 0.42 EUR, 6.00 EUR] [watch.short.unexplained]"},
+			"short 2026-10-04 until 2026-11-17 [watch.short.credited: 0.42 EUR, 6.00 EUR] [watch.short.unexplained] [watch.do.wait_or_claim] [watch.claim.early: 2026-10-06]"},
+		{"short, as if part of the basket counted", quidco, []string{"expected 2026-10-03 a 6.00 basket=120.00 evidence=terms", "tracked 2026-10-04 a 5.71"}, "2026-10-05",
+			"short 2026-10-04 until 2026-11-17 [watch.short.credited: 5.71 EUR, 6.00 EUR] [watch.short.unexplained] [watch.short.part: 114.20 EUR, 120.00 EUR, 5.80 EUR] [watch.do.wait_or_claim] [watch.claim.early: 2026-10-06]"},
+		{"short by VAT that the portal says it counts", cashback.Portal{Facts: cashback.Facts{VATBasis: fact(cashback.VATGross)}}, []string{"expected 2026-10-03 a 12.00", "tracked 2026-10-04 a 10.00", "confirmed 2026-10-20 a"}, "2026-10-21",
+			"short 2026-10-04 [watch.short.credited: 10.00 EUR, 12.00 EUR] [watch.short.vat_gross: 20] [watch.do.claim] [watch.claim.unknown]"},
+		{"lowered after it was listed", quidco, []string{"expected 2026-10-03 a 6.00 basket=120.00 evidence=terms", "tracked 2026-10-04 a 6.00", "amount_changed 2026-10-09 a 4.10"}, "2026-10-10",
+			"short 2026-10-04 until 2026-11-17 [watch.short.credited: 4.10 EUR, 6.00 EUR] [watch.short.lowered: 6.00 EUR, 4.10 EUR, 2026-10-09] [watch.do.wait_or_claim] [watch.claim.open: 2026-11-17, 39]"},
+		{"short by a rate that came later", quidco, []string{"expected 2026-10-03 a 6.00 basket=120.00 evidence=terms", "tracked 2026-10-05 a 4.80"}, "2026-10-06",
+			"short 2026-10-05 until 2026-11-17 [watch.short.credited: 4.80 EUR, 6.00 EUR] [watch.short.rate_since: 4 %, 2026-10-04] [watch.do.wait_or_claim] [watch.claim.open: 2026-11-17, 43]"},
+		{"short by a rate of before, without VAT", quidco, []string{"expected 2026-10-03 a 6.00 basket=120.00 evidence=terms", "tracked 2026-10-05 a 3.00"}, "2026-10-06",
+			"short 2026-10-05 until 2026-11-17 [watch.short.credited: 3.00 EUR, 6.00 EUR] [watch.short.rate_then: 3 %, 2026-08-01, 2026-09-15] [watch.do.wait_or_claim] [watch.claim.open: 2026-11-17, 43]"},
+		{"short, and no terms were kept", quidco, []string{"expected 2026-10-03 a 6.00", "tracked 2026-10-05 a 4.44"}, "2026-10-06",
+			"short 2026-10-05 until 2026-11-17 [watch.short.credited: 4.44 EUR, 6.00 EUR] [watch.short.no_terms] [watch.do.wait_or_claim] [watch.claim.open: 2026-11-17, 43]"},
+		{"short, paid, and too late", quidco, []string{"expected 2026-05-03 a 6.00", "tracked 2026-05-05 a 4.44", "confirmed 2026-06-05 a", "payable 2026-06-06 a"}, "2026-10-06",
+			"short 2026-05-05 [watch.short.credited: 4.44 EUR, 6.00 EUR] [watch.short.no_terms] [watch.do.late] [watch.claim.closed: 2026-06-17] over"},
+		{"short, and the portal has answered", quidco, []string{"expected 2026-10-03 a 6.00", "tracked 2026-10-05 a 4.44", "claim_opened 2026-10-06 a", "claim_sent 2026-10-06 a", "claim_answered 2026-10-20 a"}, "2026-10-21", ""},
 		{"unused for 11 months", cashback.Portal{Facts: cashback.Facts{InactiveMonths: fact(12)}}, []string{"tracked 2025-10-31 a 3.60", "confirmed 2025-12-01 a", "payable 2025-12-02 a"}, "2026-10-03",
 			"inactive 2026-09-01 until 2026-10-31 [watch.inactive: 11, 28, 3.60 EUR, 2026-10-31]"},
 	} {
@@ -133,7 +151,24 @@ func TestWatch(t *testing.T) {
 				}
 				return earnings.Terms{Offer: cashback.Offer{Tiers: []cashback.Tier{tier("Everything", "5", 2500), tier("Books", "2", 0)}}}, hash == "terms"
 			}
-			if got := told(earnings.Watch(ledgerOf(t, c.events...), f, at(c.today))); got != c.want {
+			l := ledgerOf(t, c.events...)
+			f.Events = func(p earnings.Purchase) (out []earnings.Event) {
+				for _, e := range l.Events(0) {
+					if e.Purchase == p.ID {
+						out = append(out, e)
+					}
+				}
+				return out
+			}
+			f.Rates = func(earnings.Purchase) []cashback.RatePoint {
+				point := func(from, to, rate string) cashback.RatePoint {
+					return cashback.RatePoint{From: at(from), To: at(to), Tiers: []cashback.Tier{{Components: []cashback.Component{{Kind: cashback.Percent, Value: decimal.MustParse(rate)}}}}, RawText: rate + " %"}
+				}
+				last := point("2026-10-04", "2026-10-04", "4")
+				last.To = time.Time{}
+				return []cashback.RatePoint{point("2026-08-01", "2026-09-15", "3"), point("2026-09-15", "2026-10-04", "5"), last}
+			}
+			if got := told(earnings.Watch(l.Book(), f, at(c.today))); got != c.want {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
 		})
@@ -148,7 +183,7 @@ func TestCalendar(t *testing.T) {
 		Payout: fact(cashback.Payout{Frequency: cashback.Quarterly, PayDates: []string{"02-15", "05-15", "08-15", "11-15"}}),
 	}}
 	l := ledgerOf(t, "expected 2026-10-03 a 3.60", "tracked 2026-05-03 b 9.00", "confirmed 2026-07-03 b", "payable 2026-07-04 b")
-	reminders := earnings.Reminders(l, facts(p), at("2026-10-04"))
+	reminders := earnings.Reminders(l.Book(), facts(p), at("2026-10-04"))
 	var days []string
 	for _, r := range reminders {
 		days = append(days, string(r.Kind)+" "+r.Day.String())
@@ -158,7 +193,7 @@ func TestCalendar(t *testing.T) {
 	}
 	write := func(now string) string {
 		var b bytes.Buffer
-		err := earnings.WriteCalendar(&b, "Cagnotte; à suivre", earnings.Reminders(l, facts(p), at("2026-10-04")), at(now), func(r earnings.Reminder) earnings.ReminderText {
+		err := earnings.WriteCalendar(&b, "Cagnotte; à suivre", earnings.Reminders(l.Book(), facts(p), at("2026-10-04")), at(now), func(r earnings.Reminder) earnings.ReminderText {
 			return earnings.ReminderText{Summary: "Réclamer, " + r.Portal + ": " + strings.Repeat("é", 60), Description: "a\nb\\c", URL: "https://x.example/p\r\nX:1"}
 		})
 		if err != nil {
@@ -225,7 +260,7 @@ func TestCashOut(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := ledgerOf(t, payable...)
-			got := earnings.CashOuts(l, facts(c.portal), at("2026-10-04"))
+			got := earnings.CashOuts(l.Book(), facts(c.portal), at("2026-10-04"))
 			if len(got) != 1 || got[0].Payable != 1800 || got[0].Confirmed != 400 {
 				t.Fatalf("%+v", got)
 			}
@@ -265,12 +300,13 @@ func TestMatchPayout(t *testing.T) {
 		{"3.33", "", "", ""},
 		{"100.00", "", "", ""},
 	} {
-		m := earnings.MatchPayout(l, portal, *euros(c.paid))
+		m := earnings.MatchPayout(l.Book(), portal, *euros(c.paid), 0)
 		if got := strings.Join(m.Purchases, " "); got != c.want || m.Way != c.way || m.Method != c.method {
 			t.Errorf("%s: %q %s %s, want %q %s %s", c.paid, got, m.Way, m.Method, c.want, c.way, c.method)
 		}
 	}
-	events, err := l.Payout("P-1", []string{"a", "c"}, at("2026-10-04"))
+	before := l.Book()
+	events, err := before.Payout("P-1", []string{"a", "c"}, at("2026-10-04"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,11 +320,73 @@ func TestMatchPayout(t *testing.T) {
 	if got := l.BalanceOf("exemple-fr", "EUR", earnings.StatePaid); got != 720 {
 		t.Errorf("paid %d", got)
 	}
-	if again, err := l.Payout("P-1", []string{"a", "c"}, at("2026-10-05")); err != nil || len(again) != 0 {
+	after := l.Book()
+	if again, err := after.Payout("P-1", []string{"a", "c"}, at("2026-10-05"), ""); err != nil || len(again) != 0 {
 		t.Errorf("again %v %v", again, err)
 	}
-	if _, err := l.Payout("P-2", []string{"e"}, at("2026-10-05")); err == nil {
+	if _, err := after.Payout("P-2", []string{"e"}, at("2026-10-05"), ""); err == nil {
 		t.Error("paid what is only tracked")
+	}
+}
+
+// TestPayoutInPart: a portal that pays a round sum regardless of lines is met whole line
+// by whole line, and what it paid ahead counts towards the next payout.
+func TestPayoutInPart(t *testing.T) {
+	l := ledgerOf(t,
+		"tracked 2026-05-01 a 5.00", "confirmed 2026-06-01 a", "payable 2026-06-02 a",
+		"tracked 2026-05-02 b 7.30", "confirmed 2026-06-01 b", "payable 2026-06-02 b",
+		"tracked 2026-05-03 c 12.20", "confirmed 2026-06-01 c", "payable 2026-06-02 c")
+	portal := cashback.Portal{ID: "exemple-fr", Currency: "EUR"}
+	var documents []earnings.Document
+	note := func(id string, paid *earnings.Amount, lines []string, day, to string) {
+		t.Helper()
+		b := l.Book()
+		events, err := b.Payout(id, lines, at(day), to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			if _, _, err := l.Append(e, importedAt); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d, err := earnings.Arrival{ID: id, Portal: "exemple-fr", At: at(day), Arrived: *paid, Gross: *paid, GivenTo: to}.Document()
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, d)
+	}
+	m := earnings.MatchPayout(l.Book(), portal, *euros("20.00"), 0)
+	if len(m.Purchases) != 0 || fmt.Sprint(m.Part) != "[a b]" || m.Rest != *euros("7.70") {
+		t.Fatalf("20.00 of 5.00, 7.30 and 12.20: %+v", m)
+	}
+	note("P-1", euros("20.00"), m.Part, "2026-10-04", "")
+	list := earnings.PaidOuts(l.Book(), documents)
+	if len(list) != 1 || list[0].Rest != *euros("7.70") || list[0].Sum != *euros("12.30") || len(list[0].Lines) != 2 {
+		t.Fatalf("%+v", list)
+	}
+	ahead := earnings.Ahead(list, "exemple-fr", "EUR")
+	if m = earnings.MatchPayout(l.Book(), portal, *euros("4.50"), ahead); ahead != 770 || fmt.Sprint(m.Purchases) != "[c]" || m.Sum != *euros("12.20") {
+		t.Fatalf("%d ahead: %+v", ahead, m)
+	}
+	note("P-2", euros("4.50"), m.Purchases, "2026-11-04", "Restos du cœur")
+	list = earnings.PaidOuts(l.Book(), append(documents, earnings.Document{Kind: "rule", Name: "x"}, earnings.Document{Kind: earnings.PayoutKind, Name: "x", Body: []byte("{")}))
+	if len(list) != 2 || list[0].ID != "P-2" || list[0].GivenTo != "Restos du cœur" || list[0].Rest.Minor != 0 || earnings.Ahead(list, "exemple-fr", "EUR") != 0 {
+		t.Errorf("%+v", list)
+	}
+	if got := l.BalanceOf("exemple-fr", "EUR", earnings.StateDonated); got != 1220 {
+		t.Errorf("given away %d", got)
+	}
+	if m = earnings.MatchPayout(l.Book(), portal, *euros("3.00"), 0); len(m.Purchases)+len(m.Part) != 0 || m.Rest != *euros("3.00") {
+		t.Errorf("nothing is left to pay: %+v", m)
+	}
+	for _, a := range []earnings.Arrival{{}, {ID: "x", Portal: "p"}, {ID: "x", Portal: "p", Arrived: *euros("1.00"), Gross: earnings.Amount{Minor: 100, Unit: "GBP"}}} {
+		if _, err := a.Document(); cashback.KindOf(err) != cashback.Invalid {
+			t.Errorf("%+v is kept: %v", a, err)
+		}
+	}
+	if v := l.Check(); len(v) > 0 {
+		t.Error(v)
 	}
 }
 
@@ -316,7 +414,7 @@ func TestPropertyPayout(t *testing.T) {
 			}
 		}
 		paid := earnings.Amount{Minor: sum, Unit: "EUR"}
-		m := earnings.MatchPayout(l, cashback.Portal{ID: "exemple-fr", Currency: "EUR"}, paid)
+		m := earnings.MatchPayout(l.Book(), cashback.Portal{ID: "exemple-fr", Currency: "EUR"}, paid, 0)
 		if sum == 0 {
 			if len(m.Purchases) > 0 {
 				t.Fatal("lines for nothing")
@@ -336,7 +434,8 @@ func TestPropertyPayout(t *testing.T) {
 		if got != sum || !slices.IsSorted(m.Purchases) {
 			t.Fatalf("lines of %d for a payout of %d: %v", got, sum, m.Purchases)
 		}
-		events, err := l.Payout("X", m.Purchases, importedAt)
+		book := l.Book()
+		events, err := book.Payout("X", m.Purchases, importedAt, "")
 		if err != nil {
 			t.Fatal(err)
 		}

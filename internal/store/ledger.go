@@ -48,6 +48,7 @@ type eventRecord struct {
 	Key      string              `cbor:"20,keyasint"`
 	Input    []byte              `cbor:"21,keyasint"`
 	Hash     []byte              `cbor:"22,keyasint"`
+	Answer   earnings.Answer     `cbor:"23,keyasint,omitempty"`
 }
 
 func unhex(s string) []byte {
@@ -62,7 +63,7 @@ func eventRecordOf(e *earnings.Event) *eventRecord {
 	return &eventRecord{
 		Kind: e.Kind, At: e.At.UnixMicro(), Recorded: e.Recorded.UnixMicro(), Purchase: e.Purchase, Portal: e.Portal, Merchant: e.Merchant, Shop: e.Shop,
 		Amount: e.Amount, Basket: e.Basket, Order: e.Order, External: e.External, For: e.For, Wording: e.Wording, Source: e.Source, Implied: e.Implied,
-		Payout: e.Payout, Evidence: e.Evidence, Note: e.Note, Business: e.Business, Key: e.Key, Input: unhex(e.Input), Hash: unhex(e.Hash),
+		Payout: e.Payout, Evidence: e.Evidence, Note: e.Note, Business: e.Business, Key: e.Key, Input: unhex(e.Input), Hash: unhex(e.Hash), Answer: e.Answer,
 	}
 }
 
@@ -70,7 +71,7 @@ func (r *eventRecord) event(seq uint64) earnings.Event {
 	return earnings.Event{
 		Seq: seq, Kind: r.Kind, At: time.UnixMicro(r.At).UTC(), Recorded: time.UnixMicro(r.Recorded).UTC(), Purchase: r.Purchase, Portal: r.Portal, Merchant: r.Merchant, Shop: r.Shop,
 		Amount: r.Amount, Basket: r.Basket, Order: r.Order, External: r.External, For: r.For, Wording: r.Wording, Source: r.Source, Implied: r.Implied,
-		Payout: r.Payout, Evidence: r.Evidence, Note: r.Note, Business: r.Business, Key: r.Key, Input: hex.EncodeToString(r.Input), Hash: hex.EncodeToString(r.Hash),
+		Payout: r.Payout, Evidence: r.Evidence, Note: r.Note, Business: r.Business, Key: r.Key, Input: hex.EncodeToString(r.Input), Hash: hex.EncodeToString(r.Hash), Answer: r.Answer,
 	}
 }
 
@@ -96,8 +97,9 @@ type purchaseRecord struct {
 	Bought   int64               `cbor:"18,keyasint,omitempty"`
 	// Since has a moment for each of earnings.States; 0 for one that wasn't entered,
 	// and ends with the last that was.
-	Since  []int64  `cbor:"19,keyasint"`
-	Events []uint64 `cbor:"20,keyasint"`
+	Since  []int64         `cbor:"19,keyasint"`
+	Events []uint64        `cbor:"20,keyasint"`
+	Answer earnings.Answer `cbor:"21,keyasint,omitempty"`
 }
 
 // micros keeps a moment, the zero time as 0; a moment in the first microsecond of 1970
@@ -120,7 +122,7 @@ func purchaseRecordOf(p *earnings.Purchase) *purchaseRecord {
 	r := &purchaseRecord{
 		Portal: p.Portal, Merchant: p.Merchant, Shop: p.Shop, State: p.State, For: p.For, Expected: p.Expected, Amount: p.Amount, Basket: p.Basket,
 		Order: p.Order, External: p.External, Wording: p.Wording, Evidence: p.Evidence, Claim: p.Claim, Payout: p.Payout, Business: p.Business, Note: p.Note,
-		Donated: p.Donated, Bought: micros(p.Bought), Events: p.Events,
+		Donated: p.Donated, Bought: micros(p.Bought), Events: p.Events, Answer: p.Answer,
 	}
 	for i, s := range earnings.States {
 		if at, entered := p.Since[s]; entered {
@@ -135,7 +137,7 @@ func (r *purchaseRecord) purchase(id string) earnings.Purchase {
 	p := earnings.Purchase{
 		ID: id, Portal: r.Portal, Merchant: r.Merchant, Shop: r.Shop, State: r.State, For: r.For, Expected: r.Expected, Amount: r.Amount, Basket: r.Basket,
 		Order: r.Order, External: r.External, Wording: r.Wording, Evidence: r.Evidence, Claim: r.Claim, Payout: r.Payout, Business: r.Business, Note: r.Note,
-		Donated: r.Donated, Bought: ofMicros(r.Bought), Events: r.Events, Since: make(map[earnings.State]time.Time, 4),
+		Donated: r.Donated, Bought: ofMicros(r.Bought), Events: r.Events, Answer: r.Answer, Since: make(map[earnings.State]time.Time, 4),
 	}
 	for i, at := range r.Since {
 		if at != 0 && i < len(earnings.States) {
@@ -159,6 +161,13 @@ type balanceRecord struct {
 	Unit   earnings.Unit
 	State  earnings.State
 	Minor  int64
+}
+
+func (h *headRecord) balances() (out []earnings.Balance) {
+	for _, r := range h.Balances {
+		out = append(out, earnings.Balance{Portal: r.Portal, Unit: r.Unit, State: r.State, Minor: r.Minor})
+	}
+	return out
 }
 
 func (t *tx) head(u account.UserID) (h headRecord, err error) {
@@ -199,6 +208,9 @@ type Entry struct {
 	Events []earnings.Event
 	// Evidence is frozen terms that the events refer to.
 	Evidence []earnings.Evidence
+	// Documents are kept with the events, each in the place of the one with its kind and
+	// name.
+	Documents []earnings.Document
 	// Import says which file the events came from.
 	Import *earnings.Import
 	// After, where it isn't nil, is the number of the last event that the caller has
@@ -274,6 +286,12 @@ func (t *tx) enter(user account.UserID, in Entry, now time.Time) (out Entered, e
 	}
 	if err := b.finish(len(out.Added)); err != nil {
 		return out, err
+	}
+	for _, d := range in.Documents {
+		d.Changed = now.UTC()
+		if err := t.putDocument(user, d); err != nil {
+			return out, err
+		}
 	}
 	if im := in.Import; im != nil {
 		rec := *im
@@ -468,9 +486,7 @@ func (l *Ledgers) Balances(ctx context.Context, user account.UserID) (out []earn
 	defer cashback.Wrap(&err, "read the balances of user %d", user)
 	err = l.store.read(ctx, func(t *tx) error {
 		h, err := t.head(user)
-		for _, r := range h.Balances {
-			out = append(out, earnings.Balance{Portal: r.Portal, Unit: r.Unit, State: r.State, Minor: r.Minor})
-		}
+		out = h.balances()
 		return err
 	})
 	return out, err
@@ -521,6 +537,22 @@ func (l *Ledgers) Purchases(ctx context.Context, user account.UserID, f Filter) 
 	defer cashback.Wrap(&err, "read the purchases of user %d", user)
 	err = l.store.read(ctx, func(t *tx) error { out, err = t.purchases(user, f); return err })
 	return out, err
+}
+
+// Book is a person's purchases and balances as of one moment, without a look at the
+// events.
+func (l *Ledgers) Book(ctx context.Context, user account.UserID) (b earnings.Book, err error) {
+	defer cashback.Wrap(&err, "read the ledger of user %d", user)
+	err = l.store.read(ctx, func(t *tx) error {
+		h, err := t.head(user)
+		if err != nil {
+			return err
+		}
+		b.Balances, b.Head = h.balances(), h.Seq
+		b.Purchases, err = t.purchases(user, Filter{})
+		return err
+	})
+	return b, err
 }
 
 func (t *tx) purchases(user account.UserID, f Filter) (out []earnings.Purchase, err error) {

@@ -72,10 +72,7 @@ func (t *tx) checkLedger(u account.UserID) (out []earnings.Violation) {
 	if h.Seq != uint64(len(events)) || hex.EncodeToString(h.Hash) != last {
 		bad("L7", "the head doesn't name the last event")
 	}
-	var kept []earnings.Balance
-	for _, r := range h.Balances {
-		kept = append(kept, earnings.Balance{Portal: r.Portal, Unit: r.Unit, State: r.State, Minor: r.Minor})
-	}
+	kept := h.balances()
 	if !reflect.DeepEqual(kept, l.Balances()) {
 		bad("L6", "the balances that are kept aren't those that the events make")
 	}

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -24,6 +25,15 @@ type WatchView struct {
 	Now        time.Time
 }
 
+// Due is how many of the alerts, which come first, something can be done about.
+func (v *WatchView) Due() int {
+	n := slices.IndexFunc(v.Alerts, func(a earnings.Alert) bool { return a.Over })
+	if n < 0 {
+		return len(v.Alerts)
+	}
+	return n
+}
+
 // ClaimView is a letter to a portal.
 type ClaimView struct {
 	earnings.Purchase
@@ -44,6 +54,9 @@ func minor(c Chrome, n int64, u earnings.Unit) string {
 
 // claimable says that an alert gives cause for a letter.
 func claimable(a *earnings.Alert) bool {
+	if a.Over {
+		return false
+	}
 	switch a.Kind {
 	case earnings.AlertMissing, earnings.AlertShort, earnings.AlertOverdue, earnings.AlertDeclined:
 		return a.Clock.State == earnings.ClockOpen || a.Clock.State == earnings.ClockUnknown

@@ -1,6 +1,7 @@
 package statement
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -15,9 +16,12 @@ const DocumentKind = "import-rule"
 // the same id takes the shipped one's place. What no longer loads is left out.
 func OwnRules(documents []earnings.Document) ([]*Rule, error) {
 	rules, err := Shipped()
-	if err != nil {
-		return nil, err
-	}
+	return WithOwn(rules, documents), err
+}
+
+// WithOwn is OwnRules over the shipped rules as they were read before.
+func WithOwn(shipped []*Rule, documents []earnings.Document) []*Rule {
+	rules := slices.Clone(shipped)
 	for _, d := range documents {
 		if d.Kind != DocumentKind {
 			continue
@@ -36,7 +40,7 @@ func OwnRules(documents []earnings.Document) ([]*Rule, error) {
 			rules = append(rules, r)
 		}
 	}
-	return rules, nil
+	return rules
 }
 
 // Pick is the rule that reads a document: the one that was named, or the one that fits

@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cagnotte/cagnotte/internal/account"
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/earnings"
+)
+
+// Known is what watching a person's money needs to know, read when it is asked for: of
+// ten thousand events only those of the few cases that are open.
+type Known struct {
+	earnings.Facts
+	// Portals are all, also those that aren't shown any more: purchases outlive them.
+	Portals map[string]cashback.Portal
+
+	ctx   context.Context
+	l     *Ledgers
+	user  account.UserID
+	terms map[string]*earnings.Terms
+	rates map[cashback.MerchantID][]cashback.RatePoint
+	err   error
+}
+
+// Known prepares the facts about a person's purchases, but for VAT and the words of
+// rules, which other rooms know. It is for one look, by one goroutine, within ctx.
+func (l *Ledgers) Known(ctx context.Context, user account.UserID) (*Known, error) {
+	list, err := l.store.As(Operator).Portals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k := &Known{
+		Portals: make(map[string]cashback.Portal, len(list)), ctx: ctx, l: l, user: user,
+		terms: map[string]*earnings.Terms{}, rates: map[cashback.MerchantID][]cashback.RatePoint{},
+	}
+	for _, p := range list {
+		k.Portals[p.ID] = p.Portal
+	}
+	k.Facts = earnings.Facts{
+		Portal: func(id string) (cashback.Portal, bool) { p, ok := k.Portals[id]; return p, ok },
+		Terms:  k.frozen, Events: k.eventsOf, Rates: k.shown,
+	}
+	return k, nil
+}
+
+// Err is the first error of the disk that a fact has met; what isn't there, or proves
+// nothing because it doesn't have its hash, is no error.
+func (k *Known) Err() error { return k.err }
+
+func (k *Known) met(err error) {
+	if err != nil && cashback.KindOf(err) != cashback.NotFound && cashback.KindOf(err) != cashback.Invalid {
+		k.err = errors.Join(k.err, err)
+	}
+}
+
+func (k *Known) frozen(hash string) (earnings.Terms, bool) {
+	t, read := k.terms[hash]
+	if !read {
+		e, err := k.l.Evidence(k.ctx, k.user, hash)
+		if err == nil {
+			var x earnings.Terms
+			if x, err = e.Terms(); err == nil {
+				t = &x
+			}
+		}
+		k.met(err)
+		k.terms[hash] = t
+	}
+	if t == nil {
+		return earnings.Terms{}, false
+	}
+	return *t, true
+}
+
+func (k *Known) eventsOf(p earnings.Purchase) []earnings.Event {
+	_, events, err := k.l.Purchase(k.ctx, k.user, p.ID)
+	k.met(err)
+	return events
+}
+
+// shown are the rates of a purchase's shop at its portal.
+func (k *Known) shown(p earnings.Purchase) (out []cashback.RatePoint) {
+	if p.Merchant == 0 {
+		return nil
+	}
+	all, read := k.rates[p.Merchant]
+	if !read {
+		var err error
+		all, err = k.l.store.As(Operator).History(k.ctx, p.Merchant, p.Bought.AddDate(0, -1, 0))
+		k.met(err)
+		k.rates[p.Merchant] = all
+	}
+	for _, x := range all {
+		if x.Portal == p.Portal {
+			out = append(out, x)
+		}
+	}
+	return out
+}
