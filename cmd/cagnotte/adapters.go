@@ -52,8 +52,11 @@ func (s stages) StagedPages(ctx context.Context, portal string) iter.Seq2[crawle
 	}
 }
 
-// publisher ends runs in the store.
-type publisher struct{ *store.Store }
+// publisher ends runs in the store, one after another.
+type publisher struct {
+	*store.Store
+	turn func(context.Context) // waits until the next may be published
+}
 
 func (p publisher) Evidence(ctx context.Context, portal string, merchants []cashback.MerchantID) (crawler.Evidence, error) {
 	ev, err := p.Store.Evidence(ctx, portal, merchants)
@@ -61,6 +64,7 @@ func (p publisher) Evidence(ctx context.Context, portal string, merchants []cash
 }
 
 func (p publisher) Publish(ctx context.Context, pub crawler.Publication) (cashback.Run, error) {
+	p.turn(ctx)
 	out, err := p.Store.Publish(ctx, store.Publication(pub))
 	return out.Run, err
 }

@@ -8,11 +8,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cagnotte/cagnotte/crawler"
 	"github.com/cagnotte/cagnotte/crawler/definitions"
 	"github.com/cagnotte/cagnotte/crawler/portal"
+	"github.com/cagnotte/cagnotte/index"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/merchant"
 	"github.com/cagnotte/cagnotte/internal/schedule"
@@ -37,6 +39,8 @@ type house struct {
 	definitions   []*portal.Definition
 	// progress is how far the runs in progress have come.
 	progress noticeboard
+	// index follows the store while pages are served.
+	index atomic.Pointer[index.Index]
 }
 
 type houseOptions struct {
@@ -139,6 +143,30 @@ func withOwn(given []*portal.Definition, dir string) ([]*portal.Definition, erro
 	return all, nil
 }
 
+// catchUp is how long a publication waits for the index at most.
+const catchUp = 2 * time.Second
+
+// caughtUp returns when the index has what was published before: publications and
+// what follows from them take turns, so that pages find a core free between them.
+// An index that doesn't come along holds nothing up for long.
+func (h *house) caughtUp(ctx context.Context) {
+	x := h.index.Load()
+	if x == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, catchUp)
+	defer cancel()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for x.Applied() < h.operator().LastChange() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+	}
+}
+
 func (h *house) Close() error { return h.store.Close() }
 
 // definition finds a portal's definition by its id.
@@ -164,7 +192,7 @@ func (h *house) indexDir() string { return filepath.Join(h.dir, "index") }
 // crawler makes a crawler whose requests begin at opener.
 func (h *house) crawler(opener crawler.Opener) (*crawler.Crawler, error) {
 	return crawler.New(crawler.Config{
-		Opener: opener, Stages: stages{h.store}, Publisher: publisher{h.store},
+		Opener: opener, Stages: stages{h.store}, Publisher: publisher{h.store, h.caughtUp},
 		Catalogue: h.merchants, Merchants: &h.merchantsLock, Specimens: pages{h.store}, Now: h.now, Logger: h.logger,
 	})
 }

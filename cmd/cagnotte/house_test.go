@@ -1,10 +1,17 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/cagnotte/cagnotte/web"
 )
 
 const ownDefinition = `portal: %ID%
@@ -69,5 +76,45 @@ func TestOwnDefinitions(t *testing.T) {
 	own("b.yaml", "widilo-fr", "www.mine2.example") // in the place of a shipped one
 	if status, out, stderr := crawl(); status != exitOK || strings.Contains(out, "widilo") {
 		t.Errorf("a shipped one replaced: status %d: %s%s", status, out, stderr)
+	}
+}
+
+// TestPublishInTurn: a publication waits until the index has the one before, and no
+// longer than its caller does.
+func TestPublishInTurn(t *testing.T) {
+	w := &world{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard, now: time.Now}
+	w.logTo(w.stderr, slog.LevelError)
+	h, err := openHouse(w.ctx, w, t.TempDir(), houseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	h.caughtUp(w.ctx) // nothing is served: there is nothing to wait for
+	s, err := h.site(w, siteFlags{Country: "FR"}, func(*web.Config) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := h.operator().LastChange()
+	if last == 0 {
+		t.Fatal("the definitions' portals made no change")
+	}
+	ctx, cancel := context.WithCancel(w.ctx)
+	waited := make(chan struct{})
+	go func() { defer close(waited); h.caughtUp(ctx) }()
+	cancel()
+	<-waited
+	if got := s.index.Applied(); got != 0 {
+		t.Fatalf("nobody follows, and %d changes are applied", got)
+	}
+	follow, stop := context.WithCancel(w.ctx)
+	followed := make(chan error, 1)
+	go func() { followed <- s.index.Run(follow) }()
+	h.caughtUp(w.ctx)
+	if got := s.index.Applied(); got < last {
+		t.Errorf("the next publication began with %d of %d changes applied", got, last)
+	}
+	stop()
+	if err := errors.Join(<-followed, s.index.Close()); err != nil {
+		t.Error(err)
 	}
 }

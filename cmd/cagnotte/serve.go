@@ -171,6 +171,7 @@ func (h *house) site(w *world, c siteFlags, more func(*web.Config)) (*site, erro
 	if err != nil {
 		return nil, errors.Join(err, x.Close())
 	}
+	h.index.Store(x)
 	return &site{x, s}, nil
 }
 
