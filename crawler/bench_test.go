@@ -135,7 +135,7 @@ func crawlBench(t testing.TB, port string, portals, pages int) int {
 	}
 	defer transport.Close()
 	sink := &sink{}
-	c, err := New(Config{Opener: transport, Stages: sink, Publisher: sink, Catalogue: newCatalogue(t), Now: time.Now, Limits: Limits{Pages: pages + 10, Bytes: 1 << 40}})
+	c, err := New(Config{Opener: transport, Stages: sink, Publisher: sink, Catalogue: &alone{Catalogue: newCatalogue(t)}, Now: time.Now, Limits: Limits{Pages: pages + 10, Bytes: 1 << 40}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,17 +26,20 @@ type Config struct {
 	Opener    Opener
 	Stages    Stages
 	Publisher Publisher
-	Catalogue *merchant.Catalogue
-	// Merchants is held from the moment a run changes the catalogue until the change
-	// is stored or reverted; whoever else changes the catalogue holds it as well. Nil
-	// where only this crawler does.
-	Merchants sync.Locker
+	Catalogue Catalogue
 	// Specimens keeps a few pages that weren't understood; nil keeps none.
 	Specimens Specimens
 	Now       func() time.Time
 	Logger    *slog.Logger
 	Limits    Limits
 	Gate      gate.Limits // zero for gate.Defaults
+}
+
+// Catalogue is where the merchants' catalogue is had from.
+type Catalogue interface {
+	// Open gives the catalogue to a run alone, until the function is called: from the
+	// moment it changes it until the change is stored or reverted.
+	Open(context.Context) (*merchant.Catalogue, func(), error)
 }
 
 // Specimens keeps pages for whoever has to find out why they weren't understood.
@@ -105,9 +108,6 @@ func New(c Config) (*Crawler, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Merchants == nil {
-		c.Merchants = &sync.Mutex{}
 	}
 	c.Limits = c.Limits.withDefaults()
 	return &Crawler{Config: c, read: (*portal.Definition).Read, judge: gate.Judge, running: make(map[string]bool)}, nil

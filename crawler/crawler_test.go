@@ -50,12 +50,23 @@ func hasty(l fetch.Limits) fetch.Limits {
 	return l
 }
 
+// alone is a catalogue that one run at a time has.
+type alone struct {
+	*merchant.Catalogue
+	mu sync.Mutex
+}
+
+func (a *alone) Open(context.Context) (*merchant.Catalogue, func(), error) {
+	a.mu.Lock()
+	return a.Catalogue, a.mu.Unlock, nil
+}
+
 func newRig(t testing.TB, change func(*Config, *fetch.Config)) *rig {
 	t.Helper()
 	r := &rig{TB: t, clock: newClock(), catalogue: newCatalogue(t)}
 	r.store = openStore(t, t.TempDir(), r.clock.now)
 	f := fetch.Config{Now: r.clock.now, Resolver: portaltest.Resolver{}, Local: portaltest.IsLocal, State: r.store, Pages: r.store, Limits: small}
-	c := Config{Stages: r.store, Publisher: r.store, Catalogue: r.catalogue, Now: r.clock.now}
+	c := Config{Stages: r.store, Publisher: r.store, Catalogue: &alone{Catalogue: r.catalogue}, Now: r.clock.now}
 	if change != nil {
 		change(&c, &f)
 	}
@@ -412,7 +423,7 @@ func TestMechanism24CrashSafety(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Crawler, err = New(Config{Opener: transport, Stages: r.store, Publisher: r.store, Catalogue: r.catalogue, Now: time.Now}); err != nil {
+		if r.Crawler, err = New(Config{Opener: transport, Stages: r.store, Publisher: r.store, Catalogue: &alone{Catalogue: r.catalogue}, Now: time.Now}); err != nil {
 			t.Fatal(err)
 		}
 		r.crawl(r.load(definition), Options{Run: os.Getenv("CAGNOTTE_TEST_RUN")})

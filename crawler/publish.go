@@ -132,12 +132,15 @@ func (w *walker) report(offers []cashback.Offer) cashback.Run {
 // publish resolves, judges, and carries the judgement out. The catalogue changes
 // only together with the store.
 func (c *Crawler) publish(ctx context.Context, def *portal.Definition, snap cashback.Snapshot, report *Report) error {
-	c.Merchants.Lock()
-	defer c.Merchants.Unlock()
-	plan := c.resolve(&snap)
+	merchants, done, err := c.Catalogue.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	plan := resolve(merchants, &snap)
 	evidence, err := c.evidence(ctx, snap)
 	if err != nil {
-		c.Catalogue.Revert(plan)
+		merchants.Revert(plan)
 		return err
 	}
 	j := c.judge(c.input(evidence, snap, def.Canaries()))
@@ -146,16 +149,16 @@ func (c *Crawler) publish(ctx context.Context, def *portal.Definition, snap cash
 		report.Reason = whyHeld(j.Findings)
 	}
 	if j.Verdict == cashback.Hold {
-		c.Catalogue.Revert(plan)
+		merchants.Revert(plan)
 		for i := range snap.Offers { // new merchants don't exist now
-			snap.Offers[i].Merchant = c.Catalogue.Of(merchant.Ref{Portal: snap.Portal.ID, Key: snap.Offers[i].Entry.Key})
+			snap.Offers[i].Merchant = merchants.Of(merchant.Ref{Portal: snap.Portal.ID, Key: snap.Offers[i].Entry.Key})
 		}
 		report.Run, err = c.Publisher.Hold(ctx, snap, j)
 		return err
 	}
 	run, err := c.Publisher.Publish(ctx, Publication{Snapshot: snap, Judgement: j, Plan: plan})
 	if err != nil {
-		c.Catalogue.Revert(plan)
+		merchants.Revert(plan)
 		return err
 	}
 	report.Run = run
@@ -166,8 +169,11 @@ func (c *Crawler) publish(ctx context.Context, def *portal.Definition, snap cash
 // looked at it. run guards against accepting another than the one looked at.
 func (c *Crawler) Accept(ctx context.Context, portal, run, by, reason string) (_ cashback.Run, err error) {
 	defer cashback.Wrap(&err, "accept run %s of %s", short(run), portal)
-	c.Merchants.Lock()
-	defer c.Merchants.Unlock()
+	merchants, done, err := c.Catalogue.Open(ctx)
+	if err != nil {
+		return cashback.Run{}, err
+	}
+	defer done()
 	snap, j, found, err := c.Publisher.Held(ctx, portal)
 	switch {
 	case err != nil:
@@ -179,25 +185,25 @@ func (c *Crawler) Accept(ctx context.Context, portal, run, by, reason string) (_
 	case strings.TrimSpace(by) == "" || strings.TrimSpace(reason) == "":
 		return cashback.Run{}, cashback.Errorf(cashback.Invalid, "accepting a run needs a name and a reason")
 	}
-	plan := c.resolve(&snap)
+	plan := resolve(merchants, &snap)
 	j.Health = gate.Accepted(j.Health, snap, c.Now().UTC())
 	j.Verdict = cashback.PublishUpserts
 	out, err := c.Publisher.Publish(ctx, Publication{Snapshot: snap, Judgement: j, Plan: plan, By: by, Reason: reason})
 	if err != nil {
-		c.Catalogue.Revert(plan)
+		merchants.Revert(plan)
 	}
 	return out, err
 }
 
 // resolve enters the snapshot's entries in the catalogue.
-func (c *Crawler) resolve(snap *cashback.Snapshot) merchant.Plan {
+func resolve(merchants *merchant.Catalogue, snap *cashback.Snapshot) merchant.Plan {
 	entries := make([]cashback.Entry, len(snap.Offers))
 	for i := range snap.Offers {
 		entries[i] = snap.Offers[i].Entry
 	}
-	plan := c.Catalogue.Upsert(snap.Portal.ID, entries)
+	plan := merchants.Upsert(snap.Portal.ID, entries)
 	for i := range snap.Offers {
-		snap.Offers[i].Merchant = c.Catalogue.Of(merchant.Ref{Portal: snap.Portal.ID, Key: snap.Offers[i].Entry.Key})
+		snap.Offers[i].Merchant = merchants.Of(merchant.Ref{Portal: snap.Portal.ID, Key: snap.Offers[i].Entry.Key})
 	}
 	return plan
 }

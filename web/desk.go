@@ -38,10 +38,10 @@ type Crawls interface {
 type Catalogue interface {
 	Correct(ctx context.Context, ev merchant.Event) (merchant.Event, error)
 	// Reviews are the entries whose shop is in doubt, Corrections the events so far.
-	Reviews() []merchant.Review
-	Corrections() []merchant.Event
+	Reviews(ctx context.Context) ([]merchant.Review, error)
+	Corrections(ctx context.Context) ([]merchant.Event, error)
 	// Members are a merchant's entries, and why each is there.
-	Members(id cashback.MerchantID) (m cashback.Merchant, members []merchant.Ref, reasons [][]string, ok bool)
+	Members(ctx context.Context, id cashback.MerchantID) (members []merchant.Ref, reasons [][]string, err error)
 }
 
 // operator reads what the public doesn't see.

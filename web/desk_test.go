@@ -519,26 +519,26 @@ func (c shelfOfDoubts) Correct(_ context.Context, ev merchant.Event) (merchant.E
 	return ev, nil
 }
 
-func (c shelfOfDoubts) Reviews() []merchant.Review {
+func (c shelfOfDoubts) Reviews(context.Context) ([]merchant.Review, error) {
 	return []merchant.Review{
 		{Ref: merchant.Ref{Portal: "sitot", Key: "fnac-spectacles"}, Name: "Fnac Spectacles", Merchant: c.fnac.ID, Confidence: .62, Reasons: []string{"the same first word, and another one"},
 			Candidates: []merchant.Candidate{{Merchant: c.fnac.ID + 1, Name: "Fnac Darty", Confidence: .58, Reasons: []string{"the same domain"}}}},
 		{Ref: merchant.Ref{Portal: "muet", Key: "?"}, Name: "?", Confidence: .1, Reasons: []string{"its name names no shop"}},
-	}
+	}, nil
 }
 
-func (c shelfOfDoubts) Corrections() []merchant.Event {
+func (c shelfOfDoubts) Corrections(context.Context) ([]merchant.Event, error) {
 	return []merchant.Event{
 		{Number: 1, At: today.Add(-time.Hour), By: "olga@example.org", Kind: merchant.Rename, Merchant: c.fnac.ID, Name: "Fnac"},
 		{Number: 2, At: today, By: "olga@example.org", Kind: merchant.Undo, Undoes: 1},
-	}
+	}, nil
 }
 
-func (c shelfOfDoubts) Members(id cashback.MerchantID) (cashback.Merchant, []merchant.Ref, [][]string, bool) {
+func (c shelfOfDoubts) Members(_ context.Context, id cashback.MerchantID) ([]merchant.Ref, [][]string, error) {
 	if id != c.fnac.ID {
-		return cashback.Merchant{}, nil, nil, false
+		return nil, nil, nil
 	}
-	return c.fnac, []merchant.Ref{{Portal: "sitot", Key: "https://www.sitot.test/boutique/fnac"}, {Portal: "muet", Key: "fnac"}}, [][]string{{"the same domain: fnac.com"}, {"the same name"}}, true
+	return []merchant.Ref{{Portal: "sitot", Key: "https://www.sitot.test/boutique/fnac"}, {Portal: "muet", Key: "fnac"}}, [][]string{{"the same domain: fnac.com"}, {"the same name"}}, nil
 }
 
 // busyDesk is a desk on which something of everything has happened.

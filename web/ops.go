@@ -49,7 +49,11 @@ func (s *Server) opsPage(v *visit) (*reply, error) {
 	}
 	d := &pages.DeskView{Now: v.now, Portals: portals, Crawls: s.Crawls != nil && s.Crawls.Active()}
 	if s.Catalogue != nil {
-		d.Reviews = len(s.Catalogue.Reviews())
+		reviews, err := s.Catalogue.Reviews(v.ctx)
+		if err != nil {
+			return nil, err
+		}
+		d.Reviews = len(reviews)
 	}
 	if d.Audit, err = s.Store.Audit(v.ctx, 0, 8); err != nil {
 		return nil, err
@@ -243,36 +247,53 @@ func (s *Server) showMerchants(v *visit, one, verb string, form pages.Form) (*re
 	}
 	v.page = "ops/merchants"
 	d := &pages.MerchantsView{Now: v.now, Forms: map[string]pages.Form{verb: form}, Names: map[cashback.MerchantID]cashback.Merchant{}}
-	learn := func(id cashback.MerchantID) {
-		if _, known := d.Names[id]; id != 0 && !known {
-			if m, _, _, ok := s.Catalogue.Members(id); ok {
-				d.Names[id] = m
-			}
+	learn := func(id cashback.MerchantID) error {
+		if _, known := d.Names[id]; id == 0 || known {
+			return nil
 		}
+		m, err := s.operator().Merchant(v.ctx, id)
+		if err == nil {
+			d.Names[id] = m
+		} else if cashback.KindOf(err) == cashback.NotFound {
+			return nil // a correction outlives its merchants
+		}
+		return err
 	}
 	if one != "" {
 		id, err := s.merchantNamed(v, one)
 		if err != nil {
 			return nil, err
 		}
-		m, members, reasons, ok := s.Catalogue.Members(id)
-		if !ok {
-			return nil, errNotFound
+		m, err := s.operator().Merchant(v.ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		members, reasons, err := s.Catalogue.Members(v.ctx, m.ID)
+		if err != nil {
+			return nil, err
 		}
 		d.One = &pages.MerchantView{Merchant: m}
 		for i, ref := range members {
 			d.One.Entries = append(d.One.Entries, pages.MerchantEntry{Ref: ref, Reasons: reasons[i]})
 		}
 	} else {
-		reviews := s.Catalogue.Reviews()
+		reviews, err := s.Catalogue.Reviews(v.ctx)
+		if err != nil {
+			return nil, err
+		}
 		slices.SortStableFunc(reviews, func(a, b merchant.Review) int { return cmp.Compare(a.Confidence, b.Confidence) })
 		d.All = len(reviews)
 		d.Reviews = reviews[:min(len(reviews), opsReviews)]
 		for _, r := range d.Reviews {
-			learn(r.Merchant)
+			if err := learn(r.Merchant); err != nil {
+				return nil, err
+			}
 		}
 	}
-	events := s.Catalogue.Corrections()
+	events, err := s.Catalogue.Corrections(v.ctx)
+	if err != nil {
+		return nil, err
+	}
 	slices.Reverse(events)
 	undone := map[uint64]bool{}
 	for _, e := range events {
@@ -281,8 +302,9 @@ func (s *Server) showMerchants(v *visit, one, verb string, form pages.Form) (*re
 		}
 	}
 	for _, e := range events[:min(len(events), opsRuns)] {
-		learn(e.Merchant)
-		learn(e.Other)
+		if err := errors.Join(learn(e.Merchant), learn(e.Other)); err != nil {
+			return nil, err
+		}
 		d.Corrections = append(d.Corrections, pages.Correction{Event: e, Undone: undone[e.Number]})
 	}
 	rep, err := html(v.ctx, pages.DeskMerchants(s.chrome(v, "ops"), d))

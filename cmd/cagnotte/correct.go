@@ -20,19 +20,22 @@ import (
 // correct carries out an operator's correction: in the catalogue and in the store, or
 // in neither.
 func (h *house) correct(ctx context.Context, ev merchant.Event) (merchant.Event, merchant.Plan, error) {
-	h.merchantsLock.Lock()
-	defer h.merchantsLock.Unlock()
-	for _, e := range h.merchants.Events() {
+	merchants, done, err := h.merchants.Open(ctx)
+	if err != nil {
+		return ev, merchant.Plan{}, err
+	}
+	defer done()
+	for _, e := range merchants.Events() {
 		ev.Number = max(ev.Number, e.Number)
 	}
 	ev.Number++
 	ev.At = h.now().UTC()
-	ev, plan, err := h.merchants.Apply(ev)
+	ev, plan, err := merchants.Apply(ev)
 	if err != nil {
 		return ev, plan, err
 	}
 	if err := h.store.SaveMerchantEvent(ctx, ev, plan); err != nil {
-		h.merchants.Revert(plan)
+		merchants.Revert(plan)
 		return ev, plan, err
 	}
 	return ev, plan, nil
@@ -41,10 +44,11 @@ func (h *house) correct(ctx context.Context, ev merchant.Event) (merchant.Event,
 // merchant finds a merchant by its number or its slug.
 func (h *house) merchant(ctx context.Context, s string) (cashback.Merchant, error) {
 	if n, err := strconv.ParseUint(s, 10, 64); err == nil {
-		if m, ok := h.merchants.Merchant(cashback.MerchantID(n)); ok {
-			return m, nil
+		m, err := h.operator().Merchant(ctx, cashback.MerchantID(n))
+		if cashback.KindOf(err) == cashback.NotFound {
+			return m, cashback.Errorf(cashback.NotFound, "there is no merchant %d", n)
 		}
-		return cashback.Merchant{}, cashback.Errorf(cashback.NotFound, "there is no merchant %d", n)
+		return m, err
 	}
 	m, err := h.operator().MerchantBySlug(ctx, s)
 	if cashback.KindOf(err) == cashback.NotFound {
@@ -214,7 +218,10 @@ type merchantsHistoryCmd struct {
 // Run lists the corrections.
 func (c merchantsHistoryCmd) Run(w *world) error {
 	return c.withHouse(w, func(h *house) error {
-		events := h.merchants.Events()
+		events, err := h.store.Corrections(w.ctx)
+		if err != nil {
+			return err
+		}
 		if c.JSON {
 			enc := json.NewEncoder(w.stdout)
 			for _, ev := range events {
@@ -255,11 +262,16 @@ func (c merchantsShowCmd) Run(w *world) error {
 		if err != nil {
 			return err
 		}
+		merchants, done, err := h.merchants.Open(w.ctx)
+		if err != nil {
+			return err
+		}
+		defer done()
 		out := &strings.Builder{}
 		fmt.Fprintln(out, describe(m))
-		for _, ref := range h.merchants.Members(m.ID) {
+		for _, ref := range merchants.Members(m.ID) {
 			fmt.Fprintf(out, "%s:%s\n", ref.Portal, ref.Key)
-			for _, why := range h.merchants.Reasons(ref) {
+			for _, why := range merchants.Reasons(ref) {
 				fmt.Fprintf(out, "  %s\n", why)
 			}
 		}
@@ -277,7 +289,10 @@ type merchantsReviewCmd struct {
 // Run lists what is doubtful, the most doubtful first.
 func (c merchantsReviewCmd) Run(w *world) error {
 	return c.withHouse(w, func(h *house) error {
-		reviews := h.merchants.Reviews()
+		reviews, err := h.store.Reviews(w.ctx)
+		if err != nil {
+			return err
+		}
 		slices.SortStableFunc(reviews, func(a, b merchant.Review) int {
 			if a.Confidence != b.Confidence {
 				if a.Confidence < b.Confidence {
@@ -303,7 +318,12 @@ func (c merchantsReviewCmd) Run(w *world) error {
 		}
 		out := &strings.Builder{}
 		for _, r := range reviews {
-			m, _ := h.merchants.Merchant(r.Merchant)
+			var m cashback.Merchant
+			if r.Merchant != 0 {
+				if m, err = h.operator().Merchant(w.ctx, r.Merchant); err != nil {
+					return err
+				}
+			}
 			fmt.Fprintf(out, "%q at %s (%s:%s), confidence %.2f\n", r.Name, r.Ref.Portal, r.Ref.Portal, r.Ref.Key, r.Confidence)
 			if m.ID != 0 {
 				fmt.Fprintf(out, "  belongs to %s\n", describe(m))
@@ -314,7 +334,7 @@ func (c merchantsReviewCmd) Run(w *world) error {
 			}
 		}
 		fmt.Fprintf(out, "%d of %d; merge, apart and split settle one for good\n", len(reviews), all)
-		_, err := fmt.Fprint(w.stdout, out)
+		_, err = fmt.Fprint(w.stdout, out)
 		return err
 	})
 }

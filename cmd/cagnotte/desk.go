@@ -117,32 +117,28 @@ func (d *desk) Correct(ctx context.Context, ev merchant.Event) (merchant.Event, 
 	return ev, err
 }
 
-// Reviews are the entries whose shop is in doubt; Corrections what was corrected.
-func (d *desk) Reviews() []merchant.Review {
-	d.house.merchantsLock.Lock()
-	defer d.house.merchantsLock.Unlock()
-	return slices.Clone(d.house.merchants.Reviews())
+// Reviews are the entries whose shop is in doubt.
+func (d *desk) Reviews(ctx context.Context) ([]merchant.Review, error) {
+	return d.house.store.Reviews(ctx)
 }
 
 // Corrections are the operators' events, oldest first.
-func (d *desk) Corrections() []merchant.Event {
-	d.house.merchantsLock.Lock()
-	defer d.house.merchantsLock.Unlock()
-	return slices.Clone(d.house.merchants.Events())
+func (d *desk) Corrections(ctx context.Context) ([]merchant.Event, error) {
+	return d.house.store.Corrections(ctx)
 }
 
 // Members are a merchant's entries, each with why it is there.
-func (d *desk) Members(id cashback.MerchantID) (m cashback.Merchant, members []merchant.Ref, reasons [][]string, ok bool) {
-	d.house.merchantsLock.Lock()
-	defer d.house.merchantsLock.Unlock()
-	if m, ok = d.house.merchants.Merchant(id); !ok {
-		return m, nil, nil, false
+func (d *desk) Members(ctx context.Context, id cashback.MerchantID) (members []merchant.Ref, reasons [][]string, err error) {
+	merchants, done, err := d.house.merchants.Open(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	members = slices.Clone(d.house.merchants.Members(m.ID))
+	defer done()
+	members = slices.Clone(merchants.Members(id))
 	for _, ref := range members {
-		reasons = append(reasons, d.house.merchants.Reasons(ref))
+		reasons = append(reasons, merchants.Reasons(ref))
 	}
-	return m, members, reasons, true
+	return members, reasons, nil
 }
 
 // Watch tells how far the runs in progress have come, by portal, and closes the channel

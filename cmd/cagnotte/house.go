@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/cagnotte/cagnotte/crawler/portal"
 	"github.com/cagnotte/cagnotte/index"
 	"github.com/cagnotte/cagnotte/internal/cashback"
-	"github.com/cagnotte/cagnotte/internal/merchant"
 	"github.com/cagnotte/cagnotte/internal/schedule"
 	"github.com/cagnotte/cagnotte/internal/store"
 )
@@ -33,10 +31,9 @@ type house struct {
 	logger *slog.Logger
 	now    func() time.Time
 	store  *store.Store
-	// merchants changes only under its lock, together with the store.
-	merchants     *merchant.Catalogue
-	merchantsLock sync.Mutex
-	definitions   []*portal.Definition
+	// merchants changes only together with the store.
+	merchants   *catalogue
+	definitions []*portal.Definition
 	// progress is how far the runs in progress have come.
 	progress noticeboard
 	// index follows the store while pages are served.
@@ -85,23 +82,7 @@ func openHouse(ctx context.Context, w *world, dir string, o houseOptions) (_ *ho
 	if err := h.store.SavePortals(ctx, portals); err != nil {
 		return nil, err
 	}
-	rules, err := merchant.NewRules(merchant.Options{})
-	if err != nil {
-		return nil, err
-	}
-	h.merchants = merchant.New(rules)
-	state, err := h.store.MerchantState(ctx)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := h.merchants.Restore(state)
-	if err != nil {
-		return nil, err
-	}
-	// What this build's rules see otherwise than what was stored.
-	if err := h.store.SavePlan(ctx, plan); err != nil {
-		return nil, err
-	}
+	h.merchants = &catalogue{store: h.store}
 	return h, nil
 }
 
@@ -193,7 +174,7 @@ func (h *house) indexDir() string { return filepath.Join(h.dir, "index") }
 func (h *house) crawler(opener crawler.Opener) (*crawler.Crawler, error) {
 	return crawler.New(crawler.Config{
 		Opener: opener, Stages: stages{h.store}, Publisher: publisher{h.store, h.caughtUp},
-		Catalogue: h.merchants, Merchants: &h.merchantsLock, Specimens: pages{h.store}, Now: h.now, Logger: h.logger,
+		Catalogue: h.merchants, Specimens: pages{h.store}, Now: h.now, Logger: h.logger,
 	})
 }
 

@@ -7,10 +7,15 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/store"
 	"github.com/cagnotte/cagnotte/web"
 )
 
@@ -116,5 +121,59 @@ func TestPublishInTurn(t *testing.T) {
 	stop()
 	if err := errors.Join(<-followed, s.index.Close()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCatalogueLetGo: the merchants' catalogue is read when it is needed, let go when
+// nobody has needed it for a while, and the same when it is read again.
+func TestCatalogueLetGo(t *testing.T) {
+	w := &world{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard, now: time.Now}
+	w.logTo(w.stderr, slog.LevelError)
+	h, err := openHouse(w.ctx, w, t.TempDir(), houseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if h.merchants.held != nil {
+		t.Fatal("it is read before anybody needs it")
+	}
+	merchants, done, err := h.merchants.Open(w.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := h.definitions[0].Portal()
+	entry := cashback.Entry{Key: "fnac", Name: "Fnac", Country: p.Countries[0], Link: p.Homepage + "/fnac"}
+	plan := merchants.Upsert(p.ID, []cashback.Entry{entry})
+	_, err = h.store.Publish(w.ctx, store.Publication{
+		Plan: plan, Judgement: cashback.Judgement{Verdict: cashback.Publish, Health: cashback.PortalHealth{Portal: p.ID, State: cashback.Healthy, LastGoodAt: w.now()}},
+		Snapshot: cashback.Snapshot{
+			Portal: p, Run: cashback.Run{ID: "run-1", Portal: p.ID, StartedAt: w.now(), EndedAt: w.now(), Complete: true, Finish: "done"},
+			Offers: []cashback.Offer{{Entry: entry, Merchant: plan.Assign["fnac"], Kind: cashback.NoCashback, Status: cashback.OK, Receipt: cashback.Receipt{Portal: p.ID, URL: p.Homepage, ReadAt: w.now(), Run: "run-1"}}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(w.ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- h.merchants.letGo(ctx, 4*time.Millisecond) }()
+	done()
+	for gone := false; !gone; { // or the test's own limit ends it
+		h.merchants.mu.Lock()
+		gone = h.merchants.held == nil
+		h.merchants.mu.Unlock()
+		runtime.Gosched()
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	again, done, err := h.merchants.Open(w.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	if again == merchants || !reflect.DeepEqual(slices.Collect(again.Merchants()), slices.Collect(merchants.Merchants())) {
+		t.Errorf("read again: %v; before: %v", slices.Collect(again.Merchants()), slices.Collect(merchants.Merchants()))
 	}
 }

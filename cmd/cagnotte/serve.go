@@ -235,6 +235,7 @@ func (h *house) serve(w *world, s *site, listener net.Listener, services ...serv
 	})
 	g.Go(func() error { return s.index.Run(ctx) })
 	g.Go(func() error { return s.web.Follow(ctx) })
+	g.Go(func() error { return h.merchants.letGo(ctx, catalogueIdle) })
 	for _, run := range services {
 		g.Go(func() error { return run(ctx) })
 	}

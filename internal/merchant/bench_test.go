@@ -82,7 +82,7 @@ func portals(shops, count int) [][]cashback.Entry {
 }
 
 // BenchmarkCatalogue resolves 500,000 entries of 50,000 shops from empty, and one
-// new entry against those. The baseline joins equal names and does nothing else.
+// new entry against those, and restores the 500,000. The baseline joins equal names and does nothing else.
 func BenchmarkCatalogue(b *testing.B) {
 	lists := portals(50_000, 10)
 	heap := func() uint64 {
@@ -114,6 +114,28 @@ func BenchmarkCatalogue(b *testing.B) {
 			}
 			b.ReportMetric(float64(heap()-before)/1e6, "MB-held")
 			b.ReportMetric(float64(len(c.merchants)), "merchants")
+		}
+	})
+	b.Run("Restore", func(b *testing.B) {
+		state := State{Next: c.next}
+		for m := range c.Merchants() {
+			state.Merchants = append(state.Merchants, m)
+		}
+		for p, l := range lists {
+			for _, e := range l {
+				portal := fmt.Sprint("portal", p)
+				state.Held = append(state.Held, Held{Portal: portal, Entry: e, Merchant: c.Of(Ref{portal, e.Key})})
+			}
+		}
+		c = nil
+		for b.Loop() {
+			c = nil
+			before := heap()
+			c = New(r)
+			if _, err := c.Restore(state); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(heap()-before)/1e6, "MB-held")
 		}
 	})
 	b.Run("OneEntry", func(b *testing.B) {

@@ -375,6 +375,7 @@ func (c *Catalogue) Restore(s State) (Plan, error) {
 		return Plan{}, cashback.Errorf(cashback.Internal, "the catalogue isn't empty")
 	}
 	ch := c.begin("")
+	ch.readings = readings{}
 	c.corrections.set(s.Events)
 	for i := range s.Merchants {
 		m := &merchant{Merchant: s.Merchants[i], cluster: &cluster{}}
@@ -406,6 +407,7 @@ func (c *Catalogue) Restore(s State) (Plan, error) {
 			e.merchant = at
 		}
 	}
+	ch.readings = nil
 	for _, id := range slices.Sorted(maps.Keys(s.Founders)) {
 		c.next = max(c.next, id+1)
 		if e := c.entries[s.Founders[id]]; e != nil {

@@ -28,6 +28,34 @@ type change struct {
 	// forgotten, bereft the groups that resembled one that changed or is no more.
 	nameless, gone []*entry
 	bereft         []*group
+	// readings are kept while a whole catalogue is restored, nil otherwise.
+	readings readings
+}
+
+// readings are names as they were read: most portals list the same names.
+type readings map[readKey]read
+
+type readKey struct {
+	market cashback.Country
+	name   string
+	site   site
+}
+
+type read struct {
+	form form
+	ok   bool
+}
+
+func (rs readings) read(r *Rules, e *entry) (form, bool) {
+	k := readKey{e.market, e.name, e.site}
+	if kept, ok := rs[k]; ok {
+		return kept.form, kept.ok
+	}
+	f, ok := r.read(e.market, e.name, e.site)
+	if rs != nil {
+		rs[k] = read{f, ok}
+	}
+	return f, ok
 }
 
 // resemblance is a group that resembles another, at least doubtfully.
@@ -85,7 +113,7 @@ func (ch *change) touch(g *group) {
 func (c *Catalogue) place(ch *change, e *entry) {
 	e.site = c.rules.site(e.domain)
 	e.families = c.rules.family(e.category)
-	f, ok := c.rules.read(e.market, e.name, e.site)
+	f, ok := ch.readings.read(c.rules, e)
 	if !ok {
 		e.form, e.group, e.bucket, e.merchant = nil, nil, nil, 0
 		e.unusable = "the name names no shop"

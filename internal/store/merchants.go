@@ -416,6 +416,18 @@ func (s *Store) MerchantState(ctx context.Context) (st merchant.State, err error
 	return st, nil
 }
 
+// Corrections lists what operators corrected, also what was undone, oldest first.
+func (s *Store) Corrections(ctx context.Context) (out []merchant.Event, err error) {
+	defer cashback.Wrap(&err, "read the corrections")
+	err = s.read(ctx, func(t *tx) error {
+		return eachOf(t, eventsBucket, nil, nil, func(_ []byte, e *merchant.Event) error {
+			out = append(out, *e)
+			return nil
+		})
+	})
+	return out, err
+}
+
 // Reviews lists the entries that a person should look at.
 func (s *Store) Reviews(ctx context.Context) (out []merchant.Review, err error) {
 	defer cashback.Wrap(&err, "read the entries to review")
