@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/andybalholm/cascadia"
@@ -88,7 +89,7 @@ func parseSelector(s string) (*selector, error) {
 		rest = rest[n:]
 		l := link{comb: comb}
 		if text != ":scope" {
-			sel, err := cascadia.Parse(text)
+			sel, err := cascadia.Parse(escapeNames(text))
 			if err != nil {
 				return nil, &pathError{strings.TrimPrefix(err.Error(), "parsing ")}
 			}
@@ -119,6 +120,16 @@ func (c chain) fromItem() chain {
 	}
 	return c
 }
+
+// escapeNames lets names of attributes stand as pages write them, [wire:id] and
+// [@click], which CSS wants escaped.
+func escapeNames(s string) string {
+	return attributeName.ReplaceAllStringFunc(s, func(m string) string {
+		return "[" + strings.NewReplacer(":", `\:`, "@", `\@`, ".", `\.`).Replace(m[1:])
+	})
+}
+
+var attributeName = regexp.MustCompile(`\[[a-zA-Z_@:][a-zA-Z0-9_@:.-]*`)
 
 const tagLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 

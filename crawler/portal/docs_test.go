@@ -137,3 +137,118 @@ func said(r cashback.Reward) string {
 	}
 	return text
 }
+
+// TestDocsLinks: every link within the page leads to a heading of it.
+func TestDocsLinks(t *testing.T) {
+	b, err := os.ReadFile(docs + "definitions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchors := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(string(b), -1) {
+		name := strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ' || r == '-':
+				return '-'
+			case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+				return r
+			}
+			return -1
+		}, strings.ToLower(m[1]))
+		anchors[name] = true
+	}
+	for _, m := range regexp.MustCompile(`\]\(#([^)]+)\)`).FindAllStringSubmatch(string(b), -1) {
+		if !anchors[m[1]] {
+			t.Errorf("#%s leads nowhere", m[1])
+		}
+	}
+}
+
+// TestWhichJSON reads a page of each kind by what the page's table says to write for
+// it: "…" stands for what differs from site to site.
+func TestWhichJSON(t *testing.T) {
+	b, err := os.ReadFile(docs + "definitions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(b), "### Which JSON is it\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	const shops = `[{"name":"Nike","rate":"4 %"},{"name":"Asos","rate":"3 €"}]`
+	quoted := strings.ReplaceAll(shops, `"`, "&quot;")
+	const devalue = `[{"shops":1},[2,5],{"name":3,"rate":4},"Nike","4 %",{"name":6,"rate":7},"Asos","3 €"]`
+	fields := "{name: name, reward: rate}"
+	pages := []struct{ sign, body, fill, fields string }{
+		{"__NEXT_DATA__", `<script id="__NEXT_DATA__" type="application/json">{"props":{"pageProps":{"shops":` + shops + `}}}</script>`, "", ""},
+		{"__next_f", `<script>self.__next_f.push([1,"1:{\"shops\":` + strings.ReplaceAll(shops, `"`, `\"`) + `}\n"])</script>`, "", ""},
+		{"__NUXT_DATA__", `<script id="__NUXT_DATA__" type="application/json">` + devalue + `</script>`, "{has: [shops]}, items: shops", ""},
+		{"_payload.json", devalue, "{has: [shops]}, items: shops", ""},
+		{"window.__NUXT__", `<script>window.__NUXT__=(function(a,b){return {data:[{shops:[{name:"Nike",rate:a},{name:"Asos",rate:b}]}]}}("4 %","3 €"));</script>`, "{has: [shops]}, items: shops", ""},
+		{"kit.start", `<script>Promise.all([]).then(([kit, app]) => {kit.start(app, element, {node_ids: [0, 2],data: [null,{type:"data",data:{shops:` + shops + `,at:new Date(17)},uses:{}}],form: null});});</script>`, "{has: [shops]}, items: shops", ""},
+		{"__data.json", `{"type":"data","nodes":[null,{"type":"data","data":` + devalue + `,"uses":{}}]}`, "{has: [shops]}, items: shops", ""},
+		{"streamController", `<script>window.__reactRouterContext.streamController.enqueue("[{\"_1\":2},\"shops\",[3,8],{\"_4\":5,\"_6\":7},\"name\",\"Nike\",\"rate\",\"4 %\",{\"_4\":9,\"_6\":10},\"Asos\",\"3 €\"]\n");</script>`, "{has: [shops]}, items: shops", ""},
+		{"__remixContext", `<script>window.__remixContext = {"state":{"loaderData":{"routes/shops":{"shops":` + shops + `}}}};</script>`, "{has: [shops]}, items: shops", ""},
+		{"astro-island", `<astro-island props="{&quot;menu&quot;:[0,1]}"></astro-island><astro-island props="{&quot;shops&quot;:[1,[[0,{&quot;name&quot;:[0,&quot;Nike&quot;],&quot;rate&quot;:[0,&quot;4 %&quot;]}],[0,{&quot;name&quot;:[0,&quot;Asos&quot;],&quot;rate&quot;:[0,&quot;3 €&quot;]}]]]}"></astro-island>`, "", `{name: "[1].name[1]", reward: "[1].rate[1]"}`},
+		{"ng-state", `<script id="ng-state" type="application/json">{"123":{"b":{"shops":` + shops + `}}}</script>`, "{has: [shops]}, items: shops", ""},
+		{"data-page", `<div id="app" data-page="{&quot;props&quot;:{&quot;shops&quot;:` + quoted + `}}"></div>`, "", ""},
+		{"wire:snapshot", `<div wire:snapshot="{&quot;data&quot;:{&quot;q&quot;:1}}"></div><div wire:snapshot="{&quot;data&quot;:{&quot;shops&quot;:[[[{&quot;name&quot;:&quot;Nike&quot;,&quot;rate&quot;:&quot;4 %&quot;},{&quot;s&quot;:&quot;arr&quot;}],[{&quot;name&quot;:&quot;Asos&quot;,&quot;rate&quot;:&quot;3 €&quot;},{&quot;s&quot;:&quot;arr&quot;}]],{&quot;s&quot;:&quot;arr&quot;}]}}"></div>`, "", `{name: "[0].name", reward: "[0].rate"}`},
+		{":shops", `<shop-list :shops="` + quoted + `"></shop-list>`, "", ""},
+		{"x-data", `<div x-data="{open: false, shops: ` + quoted + `}"></div>`, "", ""},
+		{"__INITIAL_STATE__", `<script>window.__INITIAL_STATE__ = {shops:{list:` + shops + `}};</script>`, "", ""},
+		{"__APOLLO_STATE__", `<script>window.__APOLLO_STATE__ = {"ROOT_QUERY":{"shops":[{"__ref":"Shop:1"},{"__ref":"Shop:2"}]},"Shop:1":{"__typename":"Shop","name":"Nike","rate":"4 %"},"Shop:2":{"__typename":"Shop","name":"Asos","rate":"3 €"}};</script>`, "ROOT_QUERY.shops", ""},
+		{"queryKey", `{"dehydratedState":{"queries":[{"queryKey":["menu"],"state":{"data":{}}},{"queryKey":["shops",1],"state":{"data":{"items":` + shops + `}}}]}}`, "", ""},
+		{"drupal", `<script type="application/json" data-drupal-selector="drupal-settings-json">{"cashback":{"shops":` + shops + `}}</script>`, "cashback.shops", ""},
+		{"ld+json", `<script type="application/ld+json">{"@type":"ItemList","itemListElement":` + shops + `}</script>`, "", ""},
+		{"var shops", `<script>var shops = ` + shops + `;</script>`, "", ""},
+		{"new Grid", `<script>new Grid({el: "#x", shops: ` + shops + `});</script>`, "", ""},
+		{"JSON:API", `{"data":[{"type":"shops","attributes":{"name":"Nike"},"relationships":{"offer":{"data":{"id":"7"}}}},{"type":"shops","attributes":{"name":"Asos"},"relationships":{"offer":{"data":{"id":"8"}}}}],"included":[{"id":"8","attributes":{"rate":"3 €"}},{"id":"7","attributes":{"rate":"4 %"}}]}`, "", `{name: attributes.name, reward: "$.included[id={relationships.offer.data.id}].attributes.rate"}`},
+		{"WordPress", `[{"title":{"rendered":"Nike"},"rate":"4 %"},{"title":{"rendered":"Asos"},"rate":"3 €"}]`, "", `{name: {pick: [title.rendered], decode: [html]}, reward: rate}`},
+	}
+	code := regexp.MustCompile("`([^`]+)`")
+	rows, read := 0, map[string]bool{}
+	for row := range strings.SplitSeq(table, "\n") {
+		if !strings.HasPrefix(row, "| ") || strings.HasPrefix(row, "| in the page") {
+			continue
+		}
+		rows++
+		cells := strings.Split(strings.Trim(row, "| "), " | ")
+		snippets := code.FindAllStringSubmatch(cells[1], -1)
+		for _, p := range pages {
+			if !strings.Contains(cells[0], p.sign) {
+				continue
+			}
+			ok := false
+			var why []string
+			for _, s := range snippets {
+				yaml := s[1]
+				if strings.HasPrefix(yaml, "find:") {
+					yaml = "json: {" + yaml + "}"
+				}
+				if !strings.HasPrefix(yaml, "json:") {
+					continue
+				}
+				yaml = strings.ReplaceAll(yaml, "…", p.fill)
+				f := fields
+				if p.fields != "" {
+					f = p.fields
+				}
+				d, err := Load("row.yaml", []byte(head+"pages:\n  - kind: list\n    urls: [\"https://www.exemple.test/l\"]\n    "+yaml+"\n    fields: "+f+"\n"))
+				if err != nil {
+					why = append(why, err.Error())
+					continue
+				}
+				r := d.Read(Page{URL: "https://www.exemple.test/l", Body: []byte(p.body)})
+				if len(r.Items) == 2 && r.Items[0].Name == "Nike" && r.Items[0].RateText == "4 %" && r.Items[1].RateText == "3 €" {
+					ok = true
+					break
+				}
+				why = append(why, yaml+": "+r.Reason)
+			}
+			if read[cells[0]] = true; !ok {
+				t.Errorf("%s: nothing of %s reads %s: %s", p.sign, cells[1], p.body, why)
+			}
+		}
+	}
+	if rows < 20 || len(read) != rows {
+		t.Errorf("%d rows, %d with a page", rows, len(read))
+	}
+}

@@ -17,7 +17,8 @@ import (
 type factsShape struct {
 	// Whether rates count before VAT (net) or after (gross).
 	VATBasis *factShape[string] `yaml:"vat_basis,omitempty"`
-	Payout   *payoutShape       `yaml:"payout,omitempty"`
+	// When and how it pays out: payout, below.
+	Payout *payoutShape `yaml:"payout,omitempty"`
 	// Days until a purchase shows in the account.
 	TrackingDays *factShape[int] `yaml:"tracking_days,omitempty"`
 	// Days until a purchase is confirmed; of a range the longest.
@@ -28,13 +29,16 @@ type factsShape struct {
 	InactiveMonths *factShape[int] `yaml:"inactive_months,omitempty"`
 	// What a point is worth, in the portal's currency, by the word used for it.
 	PointValues *factShape[map[string]string] `yaml:"point_values,omitempty"`
-	Donation    *factShape[donationShape]     `yaml:"donation,omitempty"`
+	// Whether cashback can be given away: donation, below.
+	Donation *factShape[donationShape] `yaml:"donation,omitempty"`
 	// What a new member gets.
 	JoinBonus *factShape[string] `yaml:"join_bonus,omitempty"`
 	// What membership costs a year.
 	MembershipFee *factShape[string] `yaml:"membership_fee,omitempty"`
-	App           *factShape[bool]   `yaml:"app,omitempty"`
-	Extension     *factShape[bool]   `yaml:"extension,omitempty"`
+	// Whether there is an app.
+	App *factShape[bool] `yaml:"app,omitempty"`
+	// Whether there is a browser extension.
+	Extension *factShape[bool] `yaml:"extension,omitempty"`
 	// The portal's own count of shops.
 	MerchantsClaimed *factShape[int] `yaml:"merchants_claimed,omitempty"`
 	// active, closed, paused …
@@ -45,6 +49,7 @@ type factsShape struct {
 
 // factShape is a value with its source and date.
 type factShape[T any] struct {
+	// What is known; null where it isn't.
 	Value *T `yaml:"value"`
 	// Where it was read: an address, or a description.
 	Source string `yaml:"source,omitempty"`
@@ -62,9 +67,12 @@ type payoutShape struct {
 	PayDates []string `yaml:"pay_dates,omitempty"`
 	// The ways to be paid; null where none is known.
 	Methods []methodShape `yaml:"methods,omitempty"`
-	Source  string        `yaml:"source,omitempty"`
-	AsOf    string        `yaml:"as_of,omitempty"`
-	Phrase  string        `yaml:"phrase,omitempty"`
+	// Where it was read.
+	Source string `yaml:"source,omitempty"`
+	// The day, month or year of the source.
+	AsOf string `yaml:"as_of,omitempty"`
+	// Words of the source that it rests on.
+	Phrase string `yaml:"phrase,omitempty"`
 }
 
 // methodShape is one way to be paid.
@@ -78,22 +86,28 @@ type methodShape struct {
 	// What is added, as a fraction: 0.05 for 5 %.
 	BonusRate string `yaml:"bonus_rate,omitempty"`
 	// What reaches the association, as a fraction.
-	Share       string `yaml:"share,omitempty"`
+	Share string `yaml:"share,omitempty"`
+	// Which association a donation goes to.
 	Association string `yaml:"association,omitempty"`
-	Note        string `yaml:"note,omitempty"`
+	// What a shopper should know of this way.
+	Note string `yaml:"note,omitempty"`
 }
 
 // claimShape is when a missing cashback may be claimed, in days after the purchase.
 type claimShape struct {
+	// The first day on which it can be claimed.
 	FromDays int `yaml:"from_days,omitempty"`
-	ToDays   int `yaml:"to_days,omitempty"`
+	// The last day.
+	ToDays int `yaml:"to_days,omitempty"`
 	// That the portal takes no claims.
 	None bool `yaml:"none,omitempty"`
 }
 
 // donationShape says whether cashback can be given away.
 type donationShape struct {
-	Possible     bool     `yaml:"possible,omitempty"`
+	// Whether it is possible.
+	Possible bool `yaml:"possible,omitempty"`
+	// To whom.
 	Associations []string `yaml:"associations,omitempty"`
 	// What reaches the association, as a fraction.
 	Share string `yaml:"share,omitempty"`

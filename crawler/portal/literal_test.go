@@ -76,7 +76,7 @@ func FuzzLiterals(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	deep, err := parsePath("*.*.*.*.*.*.*.*")
+	deep, err := parsePath("*.*.*.*.*.*.*.*", true)
 	if err != nil {
 		f.Fatal(err)
 	}

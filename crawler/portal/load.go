@@ -77,6 +77,7 @@ type rule struct {
 	follow    []*follow
 	fragment  *pick
 	uncomment bool
+	data      map[string]*source
 	lists     []*list
 	reward    reward.Context
 	inJSON    bool
@@ -114,8 +115,13 @@ type split struct {
 }
 
 type tiers struct {
-	sel      *selector
-	path     *path
+	sel  *selector
+	path *path
+	// in is the text that holds the lines, where the entry itself doesn't: JSON, HTML,
+	// or what pattern matches.
+	in       *field
+	inHTML   bool
+	pattern  *regexp.Regexp
 	where    *condition
 	label    *field
 	reward   *field
@@ -456,6 +462,19 @@ func (c *compiler) page(at string, index int, s *pageShape, d *definitionShape) 
 			r.fragment = ps[0]
 		}
 	}
+	for name := range s.Data {
+		if !nameForm.MatchString(name) {
+			c.fault(at+".data."+name, "%q is not a name: use letters, digits and hyphens", short(name))
+		}
+		if shape := s.Data[name]; shape.Items != "" || shape.Where != nil || shape.Total != "" {
+			c.fault(at+".data."+name, "data has no entries of its own: items, where and total belong to a list's json")
+		}
+	}
+	r.data = make(map[string]*source, len(s.Data))
+	for _, name := range slices.Sorted(maps.Keys(s.Data)) {
+		shape := s.Data[name]
+		r.data[name] = c.source(at+".data."+name, &shape)
+	}
 	shapes := s.Lists
 	inline := s.Items != nil || s.JSON != nil || s.List != "" || s.Split != nil || c.Has(at+".fields")
 	switch {
@@ -707,12 +726,60 @@ func (c *compiler) linkOptions(at string, f *fieldShape, l *list) {
 }
 
 func (c *compiler) tiers(at string, s *tiersShape, inJSON bool) *tiers {
-	t := &tiers{where: c.condition(at+".where", s.Where, inJSON)}
-	if inJSON {
-		t.path = c.path(at+".each", s.Each)
-	} else {
+	t := &tiers{}
+	places := 0
+	for name, in := range map[string]*fieldShape{"json": s.JSON, "html": s.HTML, "text": s.Text} {
+		if in == nil {
+			continue
+		}
+		places++
+		t.in = c.field(at+"."+name, in, inJSON, maxText)
+	}
+	if places > 1 {
+		c.fault(at, "the lines lie in one place: json, html or text")
+	}
+	switch {
+	case s.Text != nil || s.Match != "":
+		t.pattern = c.regexp(at+".match", s.Match)
+		switch {
+		case s.Text == nil || s.Match == "" || s.Each != "":
+			c.fault(at, "text and match belong together, without an each")
+		case t.pattern != nil && s.Reward == nil && t.pattern.SubexpIndex("reward") < 0:
+			c.fault(at+".match", "the expression names no group for the rate: (?P<reward>…)")
+		}
+		get := func(into **fieldShape, name string) {
+			if *into == nil && t.pattern != nil && t.pattern.SubexpIndex(name) >= 0 {
+				*into = &fieldShape{Pick: pickList{"group(" + name + ")"}}
+			}
+		}
+		get(&s.Label, "label")
+		get(&s.Reward, "reward")
+		get(&s.Previous, "previous")
+		get(&s.Audience, "audience")
+		get(&s.Category, "category")
+		get(&s.Channel, "channel")
+		get(&s.Conditions, "conditions")
+		get(&s.Base, "base")
+	case s.Each == "":
+		c.fault(at, "each is missing: the selector or path of a line")
+	case s.Reward == nil:
+		c.fault(at, "reward is missing: the rate of a line")
+	}
+	if s.JSON != nil || s.HTML != nil {
+		inJSON, t.inHTML = s.JSON != nil, s.HTML != nil
+	}
+	switch {
+	case s.Each == "":
+	case inJSON:
+		if p, err := parsePath(s.Each, true); err != nil {
+			c.fault(at+".each", "%q is not a path: %s", short(s.Each), reason(err))
+		} else {
+			t.path = p
+		}
+	default:
 		t.sel = c.selector(at+".each", s.Each)
 	}
+	t.where = c.condition(at+".where", s.Where, inJSON)
 	t.label = c.field(at+".label", s.Label, inJSON, maxName)
 	t.reward = c.field(at+".reward", s.Reward, inJSON, maxRateText)
 	t.previous = c.field(at+".previous", s.Previous, inJSON, maxRateText)
@@ -874,6 +941,10 @@ func (c *compiler) field(at string, s *fieldShape, inJSON bool, most int) *field
 		calc, err := parseCalculation(s.Expr, inJSON)
 		if err != nil {
 			c.fault(at+".expr", "the expression can't be compiled: %s", firstLine(err))
+		} else {
+			for _, p := range calc.picks {
+				c.named(at+".expr", p)
+			}
 		}
 		w.calc = calc
 	}
@@ -1014,9 +1085,25 @@ func (c *compiler) picks(at string, list pickList, inJSON bool) (out []*pick) {
 		}
 		c.meant(elementAt(c, at, i), p.sel)
 		c.meant(elementAt(c, at, i), p.nav)
+		c.named(elementAt(c, at, i), p)
 		out = append(out, p)
 	}
 	return out
+}
+
+// named checks that the data that a pick names is there.
+func (c *compiler) named(at string, p *pick) {
+	if p.kind == pickData && c.rule.data[p.name] == nil {
+		c.fault(at, "the rule's data has nothing called %q", short(p.name))
+	}
+	if p.path == nil {
+		return
+	}
+	for _, step := range p.path.steps {
+		if step.hole != nil {
+			c.named(at, step.hole)
+		}
+	}
 }
 
 // meant remarks on a selector whose name no element has: the dot of a class is
@@ -1070,14 +1157,14 @@ func (c *compiler) segments(at, s string, inJSON bool) (out []segment) {
 		c.fault(at, "a pick stands in one pair of braces: {.rate}")
 	}
 	for rest := s; rest != ""; {
-		m := holeForm.FindStringSubmatchIndex(rest)
-		if m == nil {
+		from, to := hole(rest)
+		if to < 0 {
 			return append(out, segment{words: rest})
 		}
-		if m[0] > 0 {
-			out = append(out, segment{words: rest[:m[0]]})
+		if from > 0 {
+			out = append(out, segment{words: rest[:from]})
 		}
-		switch inner := rest[m[2]:m[3]]; inner {
+		switch inner := rest[from+1 : to]; inner {
 		case "":
 			out = append(out, segment{hole: true})
 		default:
@@ -1085,9 +1172,29 @@ func (c *compiler) segments(at, s string, inJSON bool) (out []segment) {
 				out = append(out, segment{pick: ps[0]})
 			}
 		}
-		rest = rest[m[1]:]
+		rest = rest[to+1:]
 	}
 	return out
+}
+
+// hole is where the first {…} of a template stands, which may hold others; to is -1
+// where there is none.
+func hole(s string) (from, to int) {
+	depth := 0
+	for i := range len(s) {
+		switch s[i] {
+		case '{':
+			if depth++; depth == 1 {
+				from = i
+			}
+		case '}':
+			if depth--; depth == 0 {
+				return from, i
+			}
+			depth = max(depth, 0)
+		}
+	}
+	return 0, -1
 }
 
 func (c *compiler) selector(at, s string) *selector {
@@ -1104,9 +1211,13 @@ func (c *compiler) selector(at, s string) *selector {
 }
 
 func (c *compiler) path(at, s string) *path {
-	p, err := parsePath(s)
+	p, err := parsePath(s, true)
 	if err != nil {
 		c.fault(at, "%q is not a path: %s", short(s), reason(err))
+		return nil
+	}
+	if p.holes {
+		c.fault(at, "{…} in a path stands in picks of entries, not here")
 		return nil
 	}
 	return p

@@ -7,12 +7,15 @@ import (
 )
 
 // path is a compiled JSON path: `a.b[0].c`, `rates[].value`, `images[size=large].url`,
-// `"a.b".c`; `$` begins at the document's root, `^` at the item around a tier.
+// `"a.b".c`; `$` begins at the document's root, `^` at the item around a tier. In
+// brackets a pick of the entry may stand: `$.offers[{offer_id}].text`,
+// `$.offers[shop={id}].text`.
 type path struct {
 	root  bool
 	up    int // how many scopes outwards it begins
 	steps []pathStep
 	each  bool // ends with each: every member is meant, not the array
+	holes bool // some step has a hole: see filled
 }
 
 type pathStep struct {
@@ -21,6 +24,8 @@ type pathStep struct {
 	kind       stepKind
 	filterPath *path // of a filter
 	filterText string
+	// hole is the pick that gives key or filterText.
+	hole *pick
 }
 
 type stepKind uint8
@@ -36,9 +41,15 @@ type pathError struct{ reason string }
 
 func (e *pathError) Error() string { return e.reason }
 
-// parsePath compiles a path; "" and "." mean the value itself.
-func parsePath(s string) (*path, error) {
+// parsePath compiles a path; "" and "." mean the value itself. inJSON says that the
+// picks in its brackets start from a JSON value.
+func parsePath(s string, inJSON bool) (*path, error) {
 	p := &path{}
+	hole := func(step *pathStep, text string) (err error) {
+		p.holes = true
+		step.hole, err = parsePick(text[1:len(text)-1], inJSON)
+		return err
+	}
 	rest := strings.TrimSpace(s)
 	switch {
 	case rest == "$" || strings.HasPrefix(rest, "$.") || strings.HasPrefix(rest, "$["):
@@ -72,16 +83,27 @@ func parsePath(s string) (*path, error) {
 				step.kind, step.index = stepIndex, n
 			case inner[0] == '"' || inner[0] == '\'':
 				step.key = strings.Trim(inner, `"'`)
+			case braced(inner):
+				if err := hole(&step, inner); err != nil {
+					return nil, err
+				}
 			default:
 				name, text, ok := strings.Cut(inner, "=")
 				if !ok {
-					return nil, &pathError{"in brackets stands an index, nothing (for each), or name=value"}
+					return nil, &pathError{"in brackets stands an index, nothing (for each), name=value, or {pick}"}
 				}
-				sub, err := parsePath(name)
+				sub, err := parsePath(name, inJSON)
 				if err != nil {
 					return nil, err
 				}
-				step.kind, step.filterPath, step.filterText = stepFilter, sub, strings.Trim(strings.TrimSpace(text), `"'`)
+				step.kind, step.filterPath = stepFilter, sub
+				if text = strings.TrimSpace(text); braced(text) {
+					if err := hole(&step, text); err != nil {
+						return nil, err
+					}
+				} else {
+					step.filterText = strings.Trim(text, `"'`)
+				}
 			}
 		default:
 			if rest[0] == '.' {
@@ -124,6 +146,38 @@ func parsePath(s string) (*path, error) {
 	return p, nil
 }
 
+func braced(s string) bool { return len(s) > 2 && s[0] == '{' && s[len(s)-1] == '}' }
+
+// filled is the path with what its picks find from the scope; nil where one of them
+// finds nothing.
+func (p *path) filled(s *scope) *path {
+	if !p.holes {
+		return p
+	}
+	out := *p
+	out.steps = slices.Clone(p.steps)
+	for i := range out.steps {
+		step := &out.steps[i]
+		if step.hole == nil {
+			continue
+		}
+		text := ""
+		step.hole.walk(s, func(f found) bool {
+			text = squeeze(f.text)
+			return text == ""
+		})
+		if text == "" {
+			return nil
+		}
+		if step.kind == stepFilter {
+			step.filterText = text
+		} else {
+			step.key = text
+		}
+	}
+	return &out
+}
+
 // several says whether the path means more than one value before its last step.
 func (p *path) several() bool {
 	return slices.ContainsFunc(p.steps, func(s pathStep) bool { return s.kind == stepEach || s.kind == stepFilter })
@@ -135,12 +189,12 @@ func (p *path) levels() (out []*path) {
 	from := 0
 	for i, s := range p.steps {
 		if s.kind == stepEach || s.kind == stepFilter {
-			out = append(out, &path{steps: p.steps[from : i+1], each: true})
+			out = append(out, &path{steps: p.steps[from : i+1], each: true, holes: p.holes})
 			from = i + 1
 		}
 	}
 	if from < len(p.steps) || len(out) == 0 {
-		out = append(out, &path{steps: p.steps[from:]})
+		out = append(out, &path{steps: p.steps[from:], holes: p.holes})
 	}
 	return out
 }
@@ -200,6 +254,9 @@ func walkSteps(d *jsonDoc, steps []pathStep, key string, v *value, yield func(st
 				return walkSteps(d, rest, step.key, v, yield) // an element without attributes
 			}
 			step.key, head = unprefixed(step.key), unprefixed(head)
+		}
+		if step.hole != nil {
+			head, glob = step.key, false // the page's own text has no wildcards
 		}
 		if !glob && (d == nil || !d.xml) {
 			if e := v.get(step.key); e != nil {

@@ -10,7 +10,7 @@ import (
 // the entry, "SELECTOR@attribute" or "@attribute"; in a list of JSON entries a
 // path. "$" before it starts from the page, and functions reach the rest:
 // closest(SELECTOR), before(SELECTOR), parent(), meta(NAME), title(),
-// canonical(), ld(TYPE).PATH, url(), var(NAME), header(NAME), text(WORDS), key(),
+// canonical(), ld(TYPE).PATH, data(NAME).PATH, url(), var(NAME), header(NAME), text(WORDS), key(),
 // index(), group(NAME), css(SELECTOR), json(PATH), next().
 type pick struct {
 	kind   pickKind
@@ -18,7 +18,7 @@ type pick struct {
 	sel    *selector // nil means the element itself
 	attr   string    // "" means its text
 	path   *path
-	name   string // of meta, var, header, group; the words of text; the type of ld
+	name   string // of meta, var, header, group, data; the words of text; the type of ld
 	remove []*selector
 	own    bool
 }
@@ -44,16 +44,17 @@ const (
 	pickIndex
 	pickGroup
 	pickNext
+	pickData
 )
 
 // parsePick compiles a pick; inJSON says that the entries are JSON values.
 func parsePick(s string, inJSON bool) (*pick, error) {
 	s = strings.TrimSpace(s)
 	if name, arg, rest, ok := call(s); ok {
-		return parseCall(name, arg, rest)
+		return parseCall(name, arg, rest, inJSON)
 	}
 	if inJSON {
-		p, err := parsePath(s)
+		p, err := parsePath(s, inJSON)
 		if err != nil {
 			return nil, err
 		}
@@ -146,7 +147,7 @@ func call(s string) (name, arg, rest string, ok bool) {
 	return "", "", "", false
 }
 
-func parseCall(name, arg, rest string) (*pick, error) {
+func parseCall(name, arg, rest string, inJSON bool) (*pick, error) {
 	bare := func(kind pickKind) (*pick, error) {
 		if arg != "" || rest != "" {
 			return nil, &pathError{name + "() stands alone"}
@@ -185,7 +186,7 @@ func parseCall(name, arg, rest string) (*pick, error) {
 		}
 		return parseElement(pickPage, arg)
 	case "json":
-		p, err := parsePath(arg)
+		p, err := parsePath(arg, inJSON)
 		if err == nil && rest != "" {
 			err = &pathError{"json takes a path of the page's JSON: json(a.b)"}
 		}
@@ -195,8 +196,11 @@ func parseCall(name, arg, rest string) (*pick, error) {
 		p.root = true
 		return &pick{kind: pickPath, path: p}, nil
 	case "ld":
-		p, err := parsePath(strings.TrimPrefix(rest, "."))
+		p, err := parsePath(strings.TrimPrefix(rest, "."), inJSON)
 		return &pick{kind: pickLD, name: arg, path: p}, err
+	case "data":
+		p, err := parsePath(strings.TrimPrefix(rest, "."), inJSON)
+		return &pick{kind: pickData, name: arg, path: p}, err
 	case "meta":
 		return named(pickMeta)
 	case "var":
@@ -220,7 +224,7 @@ func parseCall(name, arg, rest string) (*pick, error) {
 	case "next":
 		return bare(pickNext)
 	}
-	return nil, &pathError{name + "(…) is not a function: there are before, canonical, closest, css, group, header, index, json, key, ld, meta, next, parent, text, title, url, var"}
+	return nil, &pathError{name + "(…) is not a function: there are before, canonical, closest, css, data, group, header, index, json, key, ld, meta, next, parent, text, title, url, var"}
 }
 
 // scope is what a pick starts from: an entry, a line of its tiers, or the page.
@@ -294,7 +298,11 @@ func (p *pick) walk(s *scope, yield func(found) bool) {
 			}
 			from = out.val
 		}
-		p.path.walk(doc, from, func(_ string, v *value) bool {
+		to := p.path.filled(s)
+		if to == nil {
+			return
+		}
+		to.walk(doc, from, func(_ string, v *value) bool {
 			e.meter.spend(1)
 			text, ok := v.scalar()
 			if !ok && doc != nil && doc.xml {
@@ -302,10 +310,31 @@ func (p *pick) walk(s *scope, yield func(found) bool) {
 			}
 			return yield(found{text: text, val: v})
 		})
+	case pickData:
+		base, to := e.named(p.name), p.path.filled(s)
+		if base.val == nil || to == nil {
+			return
+		}
+		from := base.val
+		if to.root {
+			from = base.doc.root
+		}
+		to.walk(base.doc, from, func(_ string, v *value) bool {
+			e.meter.spend(1)
+			text, ok := v.scalar()
+			if !ok && base.doc.xml {
+				text, _ = v.get("#text").scalar()
+			}
+			return yield(found{text: text, val: v})
+		})
 	case pickLD:
+		to := p.path.filled(s)
+		if to == nil {
+			return
+		}
 		for _, n := range e.ld(p.name) {
 			stop := false
-			p.path.walk(nil, n, func(_ string, v *value) bool {
+			to.walk(nil, n, func(_ string, v *value) bool {
 				text, _ := v.scalar()
 				stop = !yield(found{text: text, val: v})
 				return !stop

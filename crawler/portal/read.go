@@ -883,15 +883,63 @@ func (e *reader) tiers(s *scope, t *tiers, before []Tier) (out []Tier) {
 		out = append(out, tier)
 		return len(out) < maxTiers
 	}
+	if t.in != nil {
+		text := t.in.text(s)
+		switch {
+		case text == "":
+			return out
+		case t.pattern != nil:
+			e.meter.spend(len(text))
+			for _, m := range t.pattern.FindAllStringSubmatch(text, maxTiers) {
+				line := *s
+				line.up, line.index, line.groups = s, len(out)-len(before), map[string]string{}
+				for i, name := range t.pattern.SubexpNames() {
+					if name != "" {
+						line.groups[name] = squeeze(m[i])
+					}
+				}
+				if !one(&line) {
+					break
+				}
+			}
+			return out
+		case t.inHTML:
+			e.meter.spend(len(text))
+			root, err := parseHTML(tabled(text))
+			if err != nil {
+				return out
+			}
+			s = &scope{e: e, node: root, up: s}
+		default:
+			e.meter.spend(len(text))
+			v, ok := undone(e, "json", text)
+			if !ok {
+				if v, _, err := parseLiteral(text, &e.values); err == nil {
+					ok = true
+					s = &scope{e: e, val: v, doc: &jsonDoc{root: v, meter: &e.meter}, up: s}
+				}
+			} else {
+				s = &scope{e: e, val: v, doc: &jsonDoc{root: v, meter: &e.meter}, up: s}
+			}
+			if !ok {
+				e.issue("dropped", "the lines of tiers aren't JSON: "+short(text))
+				return out
+			}
+		}
+	}
 	if t.path != nil {
+		to := t.path.filled(s)
+		if to == nil {
+			return out
+		}
 		from := s.val
-		if t.path.root {
+		if to.root {
 			from = s.doc.rootValue()
 		}
-		nested(s, from, t.path.levels(), one)
+		nested(s, from, to.levels(), one)
 		return out
 	}
-	if s.node != nil {
+	if s.node != nil && t.sel != nil {
 		t.sel.all(s.node, &e.meter, func(n *html.Node) bool {
 			return one(&scope{e: e, node: n, index: len(out) - len(before), up: s})
 		})

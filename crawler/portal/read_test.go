@@ -524,3 +524,119 @@ func TestSiblingsDescendants(t *testing.T) {
 		}
 	}
 }
+
+// TestApart: what belongs to an entry may lie elsewhere on the page, found by what the
+// entry says.
+func TestApart(t *testing.T) {
+	for _, c := range []struct{ name, yaml, body, want string }{
+		{"members by an entry's field", `    json: {items: result.shops}
+    fields:
+      name: name
+      reward: {join: "{$.entities.offers[{offerId}].text}", none: ["^$"]}
+      tiers: {each: "rateIds[]", label: "$.entities.rates[{.}].label", reward: {join: "{$.entities.rates[{.}].pct} %"}}
+      link: {template: "/s/{$.slugs[shop={id}].slug}"}
+`, `{"result":{"shops":[{"id":7,"name":"Nike","offerId":"o1","rateIds":["r1","r2"]},{"id":8,"name":"Asos","offerId":"o9"}]},
+"entities":{"offers":{"o1":{"text":"jusqu'à 5 %"}},"rates":{"r1":{"label":"Neufs","pct":5},"r2":{"label":"Autres","pct":2}}},"slugs":[{"shop":8,"slug":"asos"},{"shop":7,"slug":"nike"}]}`, `Nike | jusqu'à 5 % | up to 5 % | https://www.exemple.test/s/nike
+  - Neufs | 5 % | 5 %
+  - Autres | 2 % | 2 %
+Asos |  | none | https://www.exemple.test/s/asos
+outcome ok, the end is proven
+`},
+		{"lists side by side", `    json: {items: names}
+    fields: {name: ., reward: {join: "{$.rates[{index()}]} €"}}
+`, `{"names":["Nike","Asos"],"rates":[3,"4,5"]}`, `Nike | 3 € | 3 EUR
+Asos | 4,5 € | 4.5 EUR
+outcome ok, the end is proven
+`},
+		{"a script beside elements", `    data: {rates: {variable: "var rates ="}}
+    items: {select: ".shop"}
+    fields: {name: b, reward: "data(rates)[{@data-id}].text", link: "a@href"}
+`, `<div class=shop data-id=31><a href=/n><b>Nike</b></a></div><div class=shop data-id=32><a href=/a><b>Asos</b></a></div><script>var rates = {31: {text: "4 %"}, "32": {text: "3 €"}};</script>`, `Nike | 4 % | 4 % | https://www.exemple.test/n
+Asos | 3 € | 3 EUR | https://www.exemple.test/a
+outcome ok, the end is proven
+`},
+		{"two states", `    data: {boosts: {script: "#boosts", find: {has: [boosts]}}}
+    json: {script: "#shops", items: list}
+    fields: {name: n, reward: [{join: "{data(boosts).boosts[slug={s}].pct} %", match: '^\d.*'}, r]}
+`, `<script id=boosts type=application/json>{"x":{"boosts":[{"slug":"nike","pct":9}]}}</script><script id=shops type=application/json>{"list":[{"n":"Nike","s":"nike","r":"3 %"},{"n":"Asos","s":"asos","r":"2 %"}]}</script>`, `Nike | 9 % | 9 %
+Asos | 2 % | 2 %
+outcome ok, the end is proven
+`},
+		{"tiers as JSON of an attribute", `    items: {select: ".shop"}
+    fields:
+      name: b
+      tiers: {json: "@data-rates", each: "[]", label: name, reward: {join: "{pct} %"}, audience: {pick: [who], map: {n: new}}}
+`, `<div class=shop data-rates='[{"name":"Neufs","pct":5,"who":"n"},{"name":"Autres","pct":2}]'><b>Nike</b></div>`, `Nike | 5 % | up to 5 %
+  - Neufs [new] | 5 % | 5 %
+  - Autres | 2 % | 2 %
+outcome ok, the end is proven
+`},
+		{"tiers as HTML of an attribute", `    items: {select: ".shop"}
+    fields:
+      name: b
+      tiers: {html: "@data-content", each: tr, label: "td:nth-child(1)", reward: "td:nth-child(2)"}
+`, `<div class=shop data-content="&lt;tr&gt;&lt;td&gt;Neufs&lt;/td&gt;&lt;td&gt;5 %&lt;/td&gt;&lt;/tr&gt;&lt;tr&gt;&lt;td&gt;Autres&lt;/td&gt;&lt;td&gt;2 %&lt;/td&gt;&lt;/tr&gt;"><b>Nike</b></div>`, `Nike | 5 % | up to 5 %
+  - Neufs | 5 % | 5 %
+  - Autres | 2 % | 2 %
+outcome ok, the end is proven
+`},
+		{"tiers as HTML of JSON", `    json: {items: shops}
+    fields:
+      name: n
+      tiers: {html: rates, each: li, label: {pick: [.], own: true}, reward: b}
+`, `{"shops":[{"n":"Nike","rates":"<ul><li>Neufs <b>5 %</b><li>Autres <b>2 %</b></ul>"}]}`, `Nike | 5 % | up to 5 %
+  - Neufs | 5 % | 5 %
+  - Autres | 2 % | 2 %
+outcome ok, the end is proven
+`},
+		{"tiers as sentences", `    items: {select: ".shop"}
+    fields:
+      name: b
+      reward: .head
+      tiers: {text: .desc, match: '(?P<reward>[\d,]+ ?[%€]) (?:sur|pour) (?P<label>[^,;.]+)', base: {pick: [group(label)], match: "^tout le reste"}}
+`, `<div class=shop><b>Nike</b> <i class=head>Jusqu'à 5 %</i><p class=desc>5 % sur les chaussures, 2,5 % sur les textiles; 1 € pour tout le reste.</p></div>`, `Nike | Jusqu'à 5 % | up to 5 %
+  - les chaussures | 5 % | 5 %
+  - les textiles | 2,5 % | 2.5 %
+  - tout le reste [base] | 1 € | 1 EUR
+outcome ok, the end is proven
+`},
+		{"rows without their table", `    fragment: html
+    items: {select: tr}
+    fields: {name: "td:nth-child(1)", reward: "td:nth-child(2)", link: "a@href"}
+`, `{"html":"<tr><td><a href='\/n'>Nike<\/a><\/td><td>4 %<\/td><\/tr>\n<tr><td><a href='\/a'>Asos<\/a><\/td><td>3 €<\/td><\/tr>"}`, `Nike | 4 % | 4 % | https://www.exemple.test/n
+Asos | 3 € | 3 EUR | https://www.exemple.test/a
+outcome ok, the end is proven
+`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := load(t, "pages:\n  - kind: list\n    urls: [\""+origin+"/l\"]\n"+c.yaml)
+			if diff := cmp.Diff(c.want, rendered(d.Read(Page{URL: origin + "/l", Body: []byte(c.body)}))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	for yaml, says := range map[string]string{
+		"json: {items: shops}\n    fields: {name: \"data(x).y\"}":                                         `the rule's data has nothing called "x"`,
+		"json: {items: \"shops[{id}]\"}\n    fields: {name: n}":                                           "stands in picks of entries",
+		"items: {select: a}\n    fields: {name: b, tiers: {label: b}}":                                    "each is missing",
+		"items: {select: a}\n    fields: {name: b, tiers: {each: li, label: b}}":                          "reward is missing",
+		"items: {select: a}\n    fields: {name: b, tiers: {text: i, match: \"(?P<label>.*)\"}}":           "names no group for the rate",
+		"items: {select: a}\n    fields: {name: b, tiers: {text: i, each: li, reward: i}}":                "text and match belong together",
+		"items: {select: a}\n    fields: {name: b, tiers: {json: i, html: i, each: li, reward: i}}":       "the lines lie in one place",
+		"data: {r: {variable: x, items: y}}\n    items: {select: a}\n    fields: {name: b}":               "data has no entries of its own",
+		"json: {items: shops}\n    fields: {name: \"a[{b\"}":                                              "a bracket is not closed",
+		"items: {select: a}\n    fields: {name: b, reward: {expr: 'pick(\"data(z).a\") + \"%\"'}}":        `nothing called "z"`,
+		"json: {items: shops}\n    fields: {name: n, reward: \"$.o[{data(z).q}].t\"}":                     `nothing called "z"`,
+		"json: {items: shops}\n    fields: {name: n, reward: {join: \"{$.o[{.. }].t} %\"}}":               "is not a path",
+		"data: {\"a b\": {variable: x}}\n    items: {select: a}\n    fields: {name: b}":                   "is not a name",
+		"data: {r: {variable: x, script: y, ld: z}}\n    items: {select: a}\n    fields: {name: b}":       "the JSON lies in one place",
+		"items: {select: a}\n    fields: {name: b, tiers: {json: i, each: \"..\", reward: i}}":            "is not a path",
+		"items: {select: a}\n    fields: {name: b, tiers: {html: i, each: \"li[\", reward: i}}":           "is not a selector",
+		"items: {select: a}\n    fields: {name: b, tiers: {text: i, match: \"(?P<reward>[)\", label: i}}": "is not a regular expression",
+	} {
+		_, err := Load("x.yaml", []byte(head+"pages:\n  - kind: list\n    urls: [\""+origin+"/l\"]\n    "+yaml+"\n"))
+		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "^") {
+			t.Errorf("%s: says %v, wanted %s", yaml, err, says)
+		}
+	}
+}

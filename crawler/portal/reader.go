@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -41,6 +42,7 @@ type reader struct {
 	doc      *jsonDoc // the body as JSON
 	jsonErr  error
 	jsonDone bool
+	datas    map[string]picked // what the rule's data found
 	lds      []*value
 	ldDone   bool
 	baseURL  *url.URL
@@ -144,7 +146,7 @@ func (e *reader) html() *html.Node {
 func (e *reader) fragment() string {
 	var parts []string
 	take := func(s string) bool {
-		parts = append(parts, s)
+		parts = append(parts, tabled(s))
 		return len(parts) < 1000
 	}
 	if p := e.rule.fragment; p.kind == pickPage {
@@ -174,6 +176,17 @@ func (e *reader) fragment() string {
 	return strings.Join(parts, "\n")
 }
 
+// tabled puts rows that come without their table into one: outside of it the HTML
+// standard drops them.
+func tabled(s string) string {
+	if rowsForm.MatchString(s) {
+		return "<table>" + s + "</table>"
+	}
+	return s
+}
+
+var rowsForm = regexp.MustCompile(`^(?i)\s*<(?:tr|td|th|tbody|thead|tfoot)[\s>/]`)
+
 // body is the page's body as JSON; nil, with jsonErr, where it isn't.
 func (e *reader) body() *jsonDoc {
 	if e.jsonDone {
@@ -201,6 +214,26 @@ func (e *reader) body() *jsonDoc {
 
 func nameOfCall(s string) bool {
 	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.") == ""
+}
+
+// named is a document that the rule's data names; without a value where the page
+// has none.
+func (e *reader) named(name string) picked {
+	if got, ok := e.datas[name]; ok {
+		return got
+	}
+	if e.datas == nil {
+		e.datas = map[string]picked{}
+	}
+	var base picked
+	if src := e.rule.data[name]; src != nil {
+		var why string
+		if base, _, why = src.choose(e, true); why != "" {
+			e.issue("data", name+": "+why)
+		}
+	}
+	e.datas[name] = base
+	return base
 }
 
 // base is what the page's links are relative to.

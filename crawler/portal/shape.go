@@ -27,9 +27,11 @@ type definitionShape struct {
 	// The only hosts that its pages lie on.
 	Hosts []string `yaml:"hosts"`
 	// What may be shown of it: public, relation (that it lists a shop, no rate), private or off.
-	Publication string           `yaml:"publication,omitempty"`
-	Schedule    *scheduleShape   `yaml:"schedule,omitempty"`
-	Politeness  *politenessShape `yaml:"politeness,omitempty"`
+	Publication string `yaml:"publication,omitempty"`
+	// When it is crawled: schedule, below.
+	Schedule *scheduleShape `yaml:"schedule,omitempty"`
+	// How slowly: politeness, below.
+	Politeness *politenessShape `yaml:"politeness,omitempty"`
 	// Signs by which any page of this site is something else than it should be.
 	Outcomes *outcomesShape `yaml:"outcomes,omitempty"`
 	// The pages to read, in order.
@@ -119,8 +121,10 @@ type pageShape struct {
 	// An address to ask first, for its session cookie.
 	Prepare string `yaml:"prepare,omitempty"`
 	// Of a merchant rule: whose pages are read, all (the default), rated (entries with cashback) or tiered (those whose rate is an "up to").
-	For    string       `yaml:"for,omitempty"`
+	For string `yaml:"for,omitempty"`
+	// How the list goes on, and how its end is known: paging, below.
 	Paging *pagingShape `yaml:"paging,omitempty"`
+	// What must hold of the page: expect, below.
 	Expect *expectShape `yaml:"expect,omitempty"`
 	// Signs by which such a page is something else.
 	Outcomes *outcomesShape `yaml:"outcomes,omitempty"`
@@ -134,6 +138,8 @@ type pageShape struct {
 	Fragment string `yaml:"fragment,omitempty"`
 	// Read the HTML inside of comments too.
 	Uncomment bool `yaml:"uncomment,omitempty"`
+	// More JSON of the page, by names of your own: data(NAME).PATH picks from it, for values that lie apart from the entries.
+	Data      map[string]jsonShape `yaml:"data,omitempty"`
 	listShape `yaml:",inline"`
 	// Several lists on one page, instead of items, json and fields here.
 	Lists []listShape `yaml:"lists,omitempty"`
@@ -142,12 +148,15 @@ type pageShape struct {
 // listShape is one list of entries on a page, or a merchant page's one entry.
 type listShape struct {
 	// The list's name, in reports.
-	List  string      `yaml:"list,omitempty"`
+	List string `yaml:"list,omitempty"`
+	// Which elements are entries: items, below.
 	Items *itemsShape `yaml:"items,omitempty"`
-	JSON  *jsonShape  `yaml:"json,omitempty"`
+	// Or which JSON values: json, below.
+	JSON *jsonShape `yaml:"json,omitempty"`
 	// Regular expressions whose named groups are fields: for texts that say several things at once.
-	Split  []splitShape `yaml:"split,omitempty"`
-	Fields fieldsShape  `yaml:"fields,omitempty"`
+	Split []splitShape `yaml:"split,omitempty"`
+	// What is read of each entry: fields, below.
+	Fields fieldsShape `yaml:"fields,omitempty"`
 	// That the page may lack this list.
 	Optional bool `yaml:"optional,omitempty"`
 }
@@ -182,7 +191,8 @@ type jsonShape struct {
 	// Steps to a string that is JSON again: names, each, and json, base64, url or html to decode on the way.
 	Decode []string `yaml:"decode,omitempty"`
 	// How values refer to each other: nuxt or turbo (numbers into one array) or apollo (__ref).
-	Refs string     `yaml:"refs,omitempty"`
+	Refs string `yaml:"refs,omitempty"`
+	// The object to start from, wherever it lies: find, below.
 	Find *findShape `yaml:"find,omitempty"`
 	// The path of the entries: an array, or a map by id.
 	Items string `yaml:"items,omitempty"`
@@ -216,6 +226,7 @@ type wantShape struct {
 
 // splitShape reads several fields from one text.
 type splitShape struct {
+	// Where the text lies.
 	Pick pickList `yaml:"pick"`
 	// A regular expression with named groups: (?P<reward>…) (?P<name>…).
 	Match stringList `yaml:"match"`
@@ -223,16 +234,23 @@ type splitShape struct {
 
 // fieldsShape names the fields of an entry.
 type fieldsShape struct {
-	Name     *fieldShape `yaml:"name,omitempty"`
-	Reward   *fieldShape `yaml:"reward,omitempty"`
+	// The shop's name. An entry without one is dropped.
+	Name *fieldShape `yaml:"name,omitempty"`
+	// The rate: its text, or value and unit.
+	Reward *fieldShape `yaml:"reward,omitempty"`
+	// The rate before a promotion.
 	Previous *fieldShape `yaml:"previous,omitempty"`
-	Link     *fieldShape `yaml:"link,omitempty"`
-	Logo     *fieldShape `yaml:"logo,omitempty"`
+	// The portal's own page for the shop, or its click-out link.
+	Link *fieldShape `yaml:"link,omitempty"`
+	// The address of the shop's picture.
+	Logo *fieldShape `yaml:"logo,omitempty"`
 	// The shop's own site or domain.
-	Domain   *fieldShape `yaml:"domain,omitempty"`
+	Domain *fieldShape `yaml:"domain,omitempty"`
+	// The portal's word for what the shop sells.
 	Category *fieldShape `yaml:"category,omitempty"`
 	// The country of the shop, where a portal lists several.
-	Country    *fieldShape `yaml:"country,omitempty"`
+	Country *fieldShape `yaml:"country,omitempty"`
+	// What the rate depends on, in the page's words.
 	Conditions *fieldShape `yaml:"conditions,omitempty"`
 	// How long until cashback is confirmed: a text such as "60 - 90 Tage", or days.
 	ValidationDays *fieldShape `yaml:"validation_days,omitempty"`
@@ -305,6 +323,7 @@ type fieldShape struct {
 
 // replaceShape replaces what a regular expression matches.
 type replaceShape struct {
+	// The regular expression.
 	Find string `yaml:"find"`
 	// What stands instead; $1 is the first group.
 	With string `yaml:"with,omitempty"`
@@ -319,17 +338,30 @@ type scaleShape struct {
 // tiersShape are the lines of a tier table.
 type tiersShape struct {
 	// The selector or path of a line.
-	Each string `yaml:"each"`
+	Each string `yaml:"each,omitempty"`
+	// Where the lines lie in a text of the entry that is JSON: each is a path in it.
+	JSON *fieldShape `yaml:"json,omitempty"`
+	// Where they lie in a text of the entry that is HTML: each is a selector in it.
+	HTML *fieldShape `yaml:"html,omitempty"`
+	// Where the lines are parts of a text: match finds each.
+	Text *fieldShape `yaml:"text,omitempty"`
+	// A regular expression, of which each match in text is a line and each named group one of its fields.
+	Match string `yaml:"match,omitempty"`
 	// Only lines for which this condition holds.
-	Where    *conditionShape `yaml:"where,omitempty"`
-	Label    *fieldShape     `yaml:"label,omitempty"`
-	Reward   *fieldShape     `yaml:"reward"`
-	Previous *fieldShape     `yaml:"previous,omitempty"`
+	Where *conditionShape `yaml:"where,omitempty"`
+	// What the line is for, in the page's words.
+	Label *fieldShape `yaml:"label,omitempty"`
+	// The line's rate. A line without one is left out.
+	Reward *fieldShape `yaml:"reward,omitempty"`
+	// The line's rate before a promotion.
+	Previous *fieldShape `yaml:"previous,omitempty"`
 	// new or existing (customers); anything else is for all.
 	Audience *fieldShape `yaml:"audience,omitempty"`
+	// The category of products that the line is for.
 	Category *fieldShape `yaml:"category,omitempty"`
 	// online, in_store or app.
-	Channel    *fieldShape `yaml:"channel,omitempty"`
+	Channel *fieldShape `yaml:"channel,omitempty"`
+	// What the line depends on.
 	Conditions *fieldShape `yaml:"conditions,omitempty"`
 	// Whether the line is the one for everything else.
 	Base *fieldShape `yaml:"base,omitempty"`
@@ -395,6 +427,7 @@ type followShape struct {
 
 // canaryShape is a shop that every run must find, or must not.
 type canaryShape struct {
+	// The shop's name, as the portal has it.
 	Merchant string `yaml:"merchant"`
 	// The least and the most that it plausibly pays.
 	Between []string `yaml:"between,omitempty"`
