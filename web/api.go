@@ -20,7 +20,7 @@ import (
 
 // apiVersion is the version of the API's contract: raised with every change that a
 // program could notice.
-const apiVersion = "1.1.0"
+const apiVersion = "1.2.0"
 
 // operation is a route of the API with what openapi.json says of it. The types of
 // its query and of its view are both what is decoded and encoded, and what huma
@@ -58,10 +58,32 @@ func op[Q, V any](s *Server, path, id, summary string, decide func(*visit, Q) (V
 				Body V
 			}](api, huma.Operation{
 				Method: http.MethodGet, Path: path, OperationID: id, Summary: summary,
+				Parameters: parametersOf[Q](registry),
 				Responses: map[string]*huma.Response{"304": {Description: "Nothing has changed."}, "default": refused},
 			}, nil)
 		},
 	}
+}
+
+// parametersOf describes what decode takes for Q: the same list of fields, those of
+// embedded structs among them, which huma alone would leave out.
+func parametersOf[Q any](r huma.Registry) []*huma.Param {
+	var q Q
+	var out []*huma.Param
+	for _, f := range fieldsOf(reflect.ValueOf(&q).Elem(), "query") {
+		p := &huma.Param{Name: f.name, In: "query", Required: f.tag.Get("required") == "true"}
+		if f.path != "" {
+			p.Name, p.In, p.Required = f.path, "path", true
+		}
+		p.Schema = huma.SchemaFromField(r, reflect.StructField{Name: p.Name, Type: f.value.Type(), Tag: f.tag}, "")
+		p.Description = p.Schema.Description
+		if f.value.Kind() == reflect.Slice {
+			each := true // portal=a&portal=b
+			p.Explode = &each
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // operations is the API, in the order of DESIGN.md's table.
