@@ -213,18 +213,14 @@ func (p *parser) yes(name string) bool {
 }
 
 func (p *parser) country(field, s string) cashback.Country {
-	s = strings.ToUpper(strings.TrimSpace(s))
-	if s == "" {
+	if strings.TrimSpace(s) == "" {
 		return ""
 	}
-	if len(s) != 2 || s[0] < 'A' || s[0] > 'Z' || s[1] < 'A' || s[1] > 'Z' {
-		p.fail(field, "%q is not a country: use a two-letter code such as FR or GB", cut(s, 30))
-		return ""
+	c, err := cashback.ParseCountry(s)
+	if err != nil {
+		p.fail(field, "%w", err)
 	}
-	if s == "UK" {
-		s = "GB"
-	}
-	return cashback.Country(s)
+	return c
 }
 
 func (p *parser) money(field, s string) *cashback.Money {

@@ -59,7 +59,7 @@ func op[Q, V any](s *Server, path, id, summary string, decide func(*visit, Q) (V
 			}](api, huma.Operation{
 				Method: http.MethodGet, Path: path, OperationID: id, Summary: summary,
 				Parameters: parametersOf[Q](registry),
-				Responses: map[string]*huma.Response{"304": {Description: "Nothing has changed."}, "default": refused},
+				Responses:  map[string]*huma.Response{"304": {Description: "Nothing has changed."}, "default": refused},
 			}, nil)
 		},
 	}

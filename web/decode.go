@@ -192,9 +192,9 @@ func currencyOf(field, value string) (cashback.Currency, error) {
 
 // countryOf reads a country's code.
 func countryOf(field, value string) (cashback.Country, error) {
-	up := strings.ToUpper(value)
-	if len(up) != 2 || up[0] < 'A' || up[0] > 'Z' || up[1] < 'A' || up[1] > 'Z' {
+	c, err := cashback.ParseCountry(value)
+	if err != nil {
 		return "", badInput{field, "error.country", []any{"Value", clip(value)}}
 	}
-	return cashback.Country(up), nil
+	return c, nil
 }

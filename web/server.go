@@ -61,8 +61,8 @@ type Config struct {
 	Version string
 	// DefaultCountry is whose shops are searched unless the address says otherwise.
 	DefaultCountry cashback.Country
-	// Hosts are the names that the server answers to beside localhost and its
-	// addresses.
+	// Hosts are the names that the server answers to beside localhost and the host of
+	// Site.
 	Hosts []string
 	// TrustedProxies are the proxies whose X-Forwarded-For is believed. Empty: the
 	// connection's own address counts.
@@ -164,12 +164,12 @@ func New(c Config) (*Server, error) {
 		return nil, cashback.Errorf(cashback.Internal, "read randomness for request ids: %w", err)
 	}
 	s.instance = hex.EncodeToString(seed)
-	if err := s.openDesk(); err != nil {
-		return nil, err
-	}
 	s.allowed = slices.Clone(loopbackHosts)
 	for _, h := range c.Hosts {
 		s.allowed = append(s.allowed, strings.ToLower(h))
+	}
+	if err := s.openDesk(); err != nil {
+		return nil, err
 	}
 	if s.measure, err = newMeasures(c.Metrics, s); err != nil {
 		return nil, err
@@ -197,14 +197,24 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
+// ParseSite reads where people reach a site (Config.Site).
+func ParseSite(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, cashback.Errorf(cashback.Invalid, "%.200q is not the address of a site: it has the form https://cagnotte.example.org", s)
+	}
+	return u, nil
+}
+
 // openDesk makes what people sign in at.
 func (s *Server) openDesk() error {
 	if s.Site != "" {
-		u, err := url.Parse(s.Site)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return cashback.Errorf(cashback.Invalid, "%q is not the address of a site: it has the form https://cagnotte.example.org", s.Site)
+		u, err := ParseSite(s.Site)
+		if err != nil {
+			return err
 		}
 		s.https = u.Scheme == "https"
+		s.allowed = append(s.allowed, strings.ToLower(u.Hostname()))
 	}
 	s.people, s.ledgers = s.Store.Accounts(), s.Store.Ledgers()
 	s.markKey = make([]byte, 32)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -345,6 +346,48 @@ func TestForwarded(t *testing.T) {
 		}
 	}
 	t.Error("a client that invents addresses was never refused")
+}
+
+// TestTrustedProxy: behind a declared proxy each client is counted by itself, whatever it
+// writes into the header before the proxy does; who comes past the proxy counts by the
+// connection; and the proxy's own machine, naming nobody, is never limited.
+func TestTrustedProxy(t *testing.T) {
+	c := testConfig(t)
+	c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.1.0.0/16")}
+	c.Site = "https://cagnotte.example.org"
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := func(peer, forwarded string) int {
+		return ask(s.Handler(), "GET", "/fr/how", func(r *http.Request) {
+			r.RemoteAddr, r.Host = peer, "cagnotte.example.org"
+			if forwarded != "" {
+				r.Header.Set("X-Forwarded-For", forwarded)
+			}
+		}).StatusCode
+	}
+	refused := func(ask func(i int) int) (n int) {
+		for i := range 2*ratePages.perMinute + 5 { // a window may end meanwhile
+			if ask(i) == http.StatusTooManyRequests {
+				n++
+			}
+		}
+		return n
+	}
+	invented := func(i int) string { return "198.51.100." + strconv.Itoa(i%250) }
+	if refused(func(i int) int { return from("127.0.0.1:1", invented(i)+", 203.0.113.9, 10.1.2.3") }) == 0 {
+		t.Error("a client that invents addresses before the proxy's was never refused")
+	}
+	if got := from("127.0.0.1:1", "203.0.113.10, 10.1.2.3"); got != 200 {
+		t.Errorf("another client behind the same proxies got %d", got)
+	}
+	if refused(func(i int) int { return from("192.0.2.77:1", invented(i)) }) == 0 {
+		t.Error("a client past the proxy was believed")
+	}
+	if n := refused(func(int) int { return from("127.0.0.1:1", "") }); n != 0 {
+		t.Errorf("the proxy's own machine was refused %d times", n)
+	}
 }
 
 func TestMetrics(t *testing.T) {

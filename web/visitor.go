@@ -204,9 +204,10 @@ func (s *Server) client(v *visit, email string) account.Client {
 	return account.Client{Address: s.address(v), Agent: v.req.UserAgent(), Known: s.knownBrowser(v, email)}
 }
 
-// address is the client's: the connection's, or what a declared proxy says.
+// address is the client's: the connection's, or what a declared proxy says. A proxy that
+// names no client asks for itself, as a verb on its machine does.
 func (s *Server) address(v *visit) netip.Addr {
-	if len(s.TrustedProxies) > 0 {
+	if len(s.TrustedProxies) > 0 && v.req.Header.Get("X-Forwarded-For") != "" {
 		return middleware.GetClientIPAddr(v.ctx)
 	}
 	return peer(v.req)

@@ -32,24 +32,24 @@ type asker struct {
 	client http.Client
 	local  http.Handler
 	key    string // opens the operator's addresses; empty asks as anybody
+	flags  bool   // the parameters are flags of the same names: faults name those
 }
 
 // maxAnswer bounds an API answer that a verb reads.
 const maxAnswer = 32 << 20
 
 // askers opens an asker on a data folder; asOf, where set, needs the folder itself.
-func askers(w *world, c siteFlags, asOf time.Time) (_ *asker, closing func() error, err error) {
+func askers(w *world, dir string, country cashback.Country, asOf time.Time) (_ *asker, closing func() error, err error) {
 	w.logTo(w.stderr, slog.LevelWarn)
-	if holder, held, err := store.Holder(c.Data); err == nil && held && holder.Address != "" && asOf.IsZero() {
-		return &asker{base: "http://" + holder.Address, client: http.Client{Timeout: 10 * time.Second}}, func() error { return nil }, nil
+	if holder, held, err := store.Holder(dir); err == nil && held && holder.Address != "" && asOf.IsZero() {
+		return &asker{base: "http://" + reachable(holder.Address), client: http.Client{Timeout: 10 * time.Second}}, func() error { return nil }, nil
 	}
-	h, err := openHouse(w.ctx, w, c.Data, houseOptions{existing: true})
+	h, err := openHouse(w.ctx, w, dir, houseOptions{existing: true})
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := h.site(w, c, func(o *web.Config) {
-		o.AsOf, o.Cost = asOf, account.Cost{Memory: 8, Passes: 1, Threads: 1} // nobody signs in here
-	})
+	// Nobody signs in here.
+	s, err := h.site(w, web.Config{DefaultCountry: country, AsOf: asOf, Cost: account.Cost{Memory: 8, Passes: 1, Threads: 1}})
 	if err != nil {
 		return nil, nil, errors.Join(err, h.Close())
 	}
@@ -90,9 +90,9 @@ func operators(w *world, dir string) (_ *asker, closing func() error, err error)
 	if err != nil {
 		return nil, nil, errors.Join(err, h.Close())
 	}
-	s, err := h.site(w, siteFlags{Country: "FR"}, func(o *web.Config) {
-		o.Crawls, o.Catalogue, o.Secret = d, d, key
-		o.Cost = account.Cost{Memory: 8, Passes: 1, Threads: 1} // nobody signs in here
+	s, err := h.site(w, web.Config{
+		DefaultCountry: "FR", Crawls: d, Catalogue: d, Secret: key,
+		Cost: account.Cost{Memory: 8, Passes: 1, Threads: 1}, // nobody signs in here
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, h.Close())
@@ -133,7 +133,7 @@ func (a *asker) answer(req *http.Request, path string, out any) error {
 		return err
 	}
 	if status != http.StatusOK {
-		var p struct{ Detail, Title string }
+		var p struct{ Detail, Title, Field string }
 		if err := json.Unmarshal(body, &p); err != nil {
 			return fmt.Errorf("ask for %s: status %d", path, status)
 		}
@@ -146,7 +146,11 @@ func (a *asker) answer(req *http.Request, path string, out any) error {
 		case status < 500:
 			kind = cashback.Invalid
 		}
-		return cashback.Errorf(kind, "%s", p.Detail)
+		var at cashback.Place
+		if a.flags && p.Field != "" {
+			at.Field = "--" + p.Field
+		}
+		return cashback.ErrorAt(kind, at, "%s", p.Detail)
 	}
 	return json.Unmarshal(body, out)
 }

@@ -107,10 +107,9 @@ func serveForCrash(dir, addr, definitions string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, door.Close()) }()
-	s, err := h.site(w, siteFlags{Country: "FR"}, func(o *web.Config) {
-		door.open(o)
-		o.SingleUser = true
-	})
+	conf := web.Config{DefaultCountry: "FR", SingleUser: true}
+	door.open(&conf)
+	s, err := h.site(w, conf)
 	if err != nil {
 		return err
 	}

@@ -42,19 +42,19 @@ func (c crawlCmd) Run(w *world) (err error) {
 	ctx := w.ctx
 	show := newProgress(w)
 	w.logTo(show, slog.LevelWarn)
+	var replay *fetch.Replay
+	if c.Pages != "" { // before the folder is opened: wrong pages leave none behind
+		if replay, err = fetch.OpenReplay(c.Pages); err != nil {
+			return err
+		}
+	}
 	h, err := openHouse(ctx, w, c.Data, houseOptions{portals: c.Portals})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	var opener crawler.Opener
-	var replay *fetch.Replay
-	if c.Pages != "" {
-		if replay, err = fetch.OpenReplay(c.Pages); err != nil {
-			return err
-		}
-		opener = replay
-	} else {
+	var opener crawler.Opener = replay
+	if replay == nil {
 		transport, err := h.transport(c.Contact, nil)
 		if err != nil {
 			return err

@@ -15,7 +15,6 @@ import (
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/portaltest"
 	"github.com/cagnotte/cagnotte/internal/schedule"
-	"github.com/cagnotte/cagnotte/web"
 )
 
 type demoCmd struct {
@@ -39,6 +38,10 @@ func (c demoCmd) Run(w *world) (err error) {
 	w.now = clock.Now
 	show := newProgress(w)
 	w.logTo(show, slog.LevelWarn)
+	conf, err := c.config()
+	if err != nil {
+		return err
+	}
 	listener, err := listen(ctx, c.Addr)
 	if err != nil {
 		return err
@@ -90,10 +93,9 @@ func (c demoCmd) Run(w *world) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, door.Close()) }()
-	s, err := h.site(w, c.siteFlags, func(o *web.Config) {
-		door.open(o)
-		o.OpenSignUp = true
-	})
+	door.open(&conf)
+	conf.OpenSignUp = true
+	s, err := h.site(w, conf)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 
 // dataFlag is the one data folder that a verb works on.
 type dataFlag struct {
-	Data string `help:"The data folder." default:"./cagnotte-data" placeholder:"DIR" env:"CAGNOTTE_DATA"`
+	Data string `help:"The data folder (${default} unless given)." default:"./cagnotte-data" placeholder:"DIR" env:"CAGNOTTE_DATA"`
 }
 
 // house is an open data folder with what lives on it. One process owns it at a

@@ -95,7 +95,7 @@ func TestPublishInTurn(t *testing.T) {
 	}
 	defer h.Close()
 	h.caughtUp(w.ctx) // nothing is served: there is nothing to wait for
-	s, err := h.site(w, siteFlags{Country: "FR"}, func(*web.Config) {})
+	s, err := h.site(w, web.Config{DefaultCountry: "FR"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime"
 	"sync"
 	"syscall"
@@ -137,6 +138,10 @@ func run(w *world, args []string) int {
 		fmt.Fprintf(w.stderr, "cagnotte: %v\nTry: cagnotte --help\n", err)
 		return exitInvalid
 	}
+	if err := refuseEmpty(command); err != nil {
+		fmt.Fprintln(w.stderr, "cagnotte:", err)
+		return exitInvalid
+	}
 	if err := command.Run(w); err != nil {
 		if !errors.Is(err, context.Canceled) || w.ctx.Err() == nil {
 			fmt.Fprintln(w.stderr, "cagnotte:", err)
@@ -144,6 +149,18 @@ func run(w *world, args []string) int {
 		return statusOf(err)
 	}
 	return exitOK
+}
+
+// refuseEmpty refuses a flag that is given without a value, as --amount="$AMOUNT" is
+// where the variable isn't set: its default would answer another question than the one
+// that was meant.
+func refuseEmpty(command *kong.Context) error {
+	for _, p := range command.Path {
+		if p.Flag != nil && !p.Resolved && p.Flag.Target.Kind() == reflect.String && p.Flag.Target.String() == "" {
+			return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "--" + p.Flag.Name}, "it has no value: give one, or leave the flag out")
+		}
+	}
+	return nil
 }
 
 func statusOf(err error) int {

@@ -92,12 +92,12 @@ func checkPlan(name string, d *portal.Definition) error {
 func readInput(name string, most int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, cashback.Errorf(cashback.Invalid, "%s can't be read: %w", name, err)
+		return nil, cashback.Errorf(cashback.Invalid, "%s can't be read: %w", name, reason(err))
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
-		return nil, cashback.Errorf(cashback.Invalid, "%s can't be read: %w", name, err)
+		return nil, cashback.Errorf(cashback.Invalid, "%s can't be read: %w", name, reason(err))
 	}
 	if int64(len(b)) > most {
 		return nil, cashback.Errorf(cashback.Invalid, "%s is larger than %d bytes", name, most)

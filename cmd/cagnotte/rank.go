@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -16,15 +17,16 @@ import (
 )
 
 type rankCmd struct {
-	siteFlags
+	dataFlag
+	countryFlag
 	Shop     string `arg:"" optional:"" help:"A shop's name, or a link of it."`
-	Case     string `help:"A case as JSON (RANKING.md), or - for stdin; the answer is JSON too. Needs no data folder." placeholder:"FILE"`
-	Amount   string `help:"What is paid, VAT included." placeholder:"120"`
+	Case     string `help:"A case as JSON (docs/ranking.md), or - for stdin; the answer is JSON too. Needs no data folder." placeholder:"FILE"`
+	Amount   string `help:"What is paid, VAT included (100 unless given)." placeholder:"120"`
 	Currency string `help:"Currency of the amount; the shop's country's unless given." placeholder:"EUR"`
 	Customer string `help:"Whether you have bought there before: new or existing." placeholder:"new"`
-	Channel  string `help:"online, in_store or app." placeholder:"online"`
+	Channel  string `help:"Where it is bought: online, in_store or app." placeholder:"online"`
 	Category string `help:"The basket's category as the portals name it; - for none of them."`
-	AsOf     string `help:"Look at the data as of that day." placeholder:"DATE"`
+	AsOf     string `help:"Look at the data as of that day (YYYY-MM-DD)." placeholder:"DATE"`
 	JSON     bool   `name:"json" help:"Print the API's answer."`
 }
 
@@ -48,6 +50,9 @@ func (r rankCmd) rankCase(w *world) error {
 		return err
 	}
 	c, err := rank.Decode(data)
+	if wrong, ok := errors.AsType[*cashback.Error](err); ok && r.Case != "-" {
+		wrong.Place.File = r.Case
+	}
 	if err != nil {
 		return err
 	}
@@ -79,13 +84,48 @@ func readCase(w *world, name string) ([]byte, error) {
 	return data, nil
 }
 
-// unreadable says why without the system's words around it: the name is told once.
 func unreadable(name string, err error) error {
-	var path *os.PathError
-	if errors.As(err, &path) {
-		err = path.Err
+	return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: name}, "the case can't be read: %w", reason(err))
+}
+
+// reason is why a file can't be read, without the system's words around it: its name is
+// told once.
+func reason(err error) error {
+	if path, ok := errors.AsType[*os.PathError](err); ok {
+		return path.Err
 	}
-	return cashback.ErrorAt(cashback.Invalid, cashback.Place{File: name}, "the case can't be read: %w", err)
+	return err
+}
+
+// maxTyped bounds what a flag of rank may hold, in bytes.
+const maxTyped = 200
+
+// check holds the flags to what they may say, as far as that doesn't hang on the shop.
+func (r rankCmd) check() error {
+	for _, f := range []struct {
+		name, value string
+		allowed     []string
+	}{
+		{"--customer", r.Customer, []string{"new", "existing"}},
+		{"--channel", r.Channel, []string{"online", "in_store", "app"}},
+	} {
+		if f.value != "" && !slices.Contains(f.allowed, f.value) {
+			return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: f.name}, "%.60q is not one of %s", f.value, strings.Join(f.allowed, ", "))
+		}
+	}
+	// No name or number is longer; these go into an address.
+	for _, f := range [][2]string{{"--amount", r.Amount}, {"--category", r.Category}} {
+		if len(f[1]) > maxTyped {
+			return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: f[0]}, "it is too long: at most %d characters", maxTyped)
+		}
+	}
+	if r.Currency == "" {
+		return nil
+	}
+	if _, err := cashback.ParseCurrency(r.Currency); err != nil {
+		return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "--currency"}, "%w", err)
+	}
+	return nil
 }
 
 // rankShop asks for a shop's ranking as the API gives it.
@@ -94,17 +134,28 @@ func (r rankCmd) rankShop(w *world) (err error) {
 	if err != nil {
 		return err
 	}
-	a, closing, err := askers(w, r.siteFlags, asOf)
+	country, err := r.parsed()
+	if err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	a, closing, err := askers(w, r.Data, country, asOf)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closing()) }()
-	var found view.List[view.Merchant]
-	if err := a.get(w.ctx, "search", url.Values{"q": {r.Shop}, "country": {r.Country}, "limit": {"5"}}, &found); err != nil {
+	a.flags = true
+	var found view.Found
+	if err := a.get(w.ctx, "search", url.Values{"q": {r.Shop}, "country": {string(country)}, "limit": {"1"}}, &found); err != nil {
 		return err
 	}
 	if len(found.Items) == 0 {
-		return cashback.Errorf(cashback.NotFound, "no shop is called %q in %s", r.Shop, r.Country)
+		return cashback.Errorf(cashback.NotFound, "no portal that was read lists a shop called %q", r.Shop)
+	}
+	if found.Near {
+		fmt.Fprintf(w.stderr, "No shop is called exactly %q: this is %s.\n", r.Shop, found.Items[0].Name)
 	}
 	shop := found.Items[0]
 	query := url.Values{}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -23,10 +24,62 @@ import (
 // siteFlags are what the site is served with.
 type siteFlags struct {
 	dataFlag
-	Addr    string   `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"HOST:PORT" env:"CAGNOTTE_ADDR"`
-	Country string   `help:"Whose shops are searched unless the address says otherwise." default:"FR" env:"CAGNOTTE_COUNTRY"`
-	Host    []string `help:"Names that the site answers to beside localhost." placeholder:"NAME" env:"CAGNOTTE_HOSTS"`
-	Site    string   `help:"Where people reach the site, where that isn't the address: with https, cookies travel by https alone." placeholder:"URL" env:"CAGNOTTE_SITE"`
+	countryFlag
+	Addr       string   `help:"Address to serve on (${default} unless given)." default:"127.0.0.1:8080" placeholder:"HOST:PORT" env:"CAGNOTTE_ADDR"`
+	Host       []string `help:"Names that the site answers to beside localhost." placeholder:"NAME" env:"CAGNOTTE_HOSTS"`
+	Site       string   `help:"Where people reach the site, where that isn't the address: with https, cookies travel by https alone." placeholder:"URL" env:"CAGNOTTE_SITE"`
+	TrustProxy []string `help:"Proxies in front of the site, by address or network: what they write into X-Forwarded-For is believed, and limits count the clients behind them." placeholder:"CIDR" env:"CAGNOTTE_TRUST_PROXY"`
+}
+
+// countryFlag is whose shops are meant.
+type countryFlag struct {
+	Country string `help:"Whose shops come first (${default} unless given)." default:"FR" placeholder:"FR" env:"CAGNOTTE_COUNTRY"`
+}
+
+func (c countryFlag) parsed() (cashback.Country, error) {
+	country, err := cashback.ParseCountry(c.Country)
+	if err != nil {
+		err = cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "--country"}, "%w", err)
+	}
+	return country, err
+}
+
+// config is what the flags say of the site. It reads them all before anything is opened,
+// so that a wrong one leaves no folder behind.
+func (c siteFlags) config() (o web.Config, err error) {
+	if o.DefaultCountry, err = c.parsed(); err != nil {
+		return o, err
+	}
+	if o.Site = c.Site; o.Site != "" {
+		if _, err := web.ParseSite(o.Site); err != nil {
+			return o, cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "--site"}, "%w", err)
+		}
+	}
+	o.Hosts = c.Host
+	for _, s := range c.TrustProxy {
+		p, err := parseNetwork(s)
+		if err != nil {
+			return o, cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "--trust-proxy"}, "%w", err)
+		}
+		o.TrustedProxies = append(o.TrustedProxies, p)
+	}
+	return o, nil
+}
+
+// parseNetwork reads a network, or one address. A network of everybody is refused: any
+// client could then claim any address.
+func parseNetwork(s string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(s)
+	if a, alone := netip.ParseAddr(s); alone == nil && a.Zone() == "" {
+		p, err = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+	}
+	switch {
+	case err != nil:
+		return p, cashback.Errorf(cashback.Invalid, "%.60q is not an address or a network: use one such as 10.0.0.5 or 10.0.0.0/8", s)
+	case p.Bits() == 0:
+		return p, cashback.Errorf(cashback.Invalid, "%s is everybody: name the proxies", p)
+	}
+	return p.Masked(), nil
 }
 
 type serveCmd struct {
@@ -44,6 +97,10 @@ type serveCmd struct {
 func (c serveCmd) Run(w *world) (err error) {
 	w.logTo(w.stderr, slog.LevelInfo)
 	asOf, err := parseAsOf(c.AsOf)
+	if err != nil {
+		return err
+	}
+	conf, err := c.config()
 	if err != nil {
 		return err
 	}
@@ -78,10 +135,9 @@ func (c serveCmd) Run(w *world) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, door.Close()) }()
-	s, err := h.site(w, c.siteFlags, func(o *web.Config) {
-		door.open(o)
-		o.AsOf, o.OpenSignUp, o.SingleUser, o.TrustNetwork = asOf, c.SignUp == "open", c.SingleUser, c.TrustNetwork
-	})
+	door.open(&conf)
+	conf.AsOf, conf.OpenSignUp, conf.SingleUser, conf.TrustNetwork = asOf, c.SignUp == "open", c.SingleUser, c.TrustNetwork
+	s, err := h.site(w, conf)
 	if err != nil {
 		return err
 	}
@@ -116,7 +172,10 @@ func parseAsOf(s string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	d, err := cashback.ParseDate(s)
-	return d.Time(), err
+	if err != nil {
+		return time.Time{}, cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "--as-of"}, "%w", err)
+	}
+	return d.Time(), nil
 }
 
 // listen takes the address before anything else is done: an address in use is a
@@ -152,21 +211,20 @@ func (s *site) waitReady(ctx context.Context) error {
 	return nil
 }
 
-func (h *house) site(w *world, c siteFlags, more func(*web.Config)) (*site, error) {
+// site opens the index beside the store, and what is served from both. What o leaves
+// out is the house's.
+func (h *house) site(w *world, o web.Config) (*site, error) {
 	x, err := index.Open(w.ctx, h.indexDir(), source{h.store}, index.Options{Logger: h.logger, Now: h.now})
 	if err != nil {
 		return nil, err
 	}
-	o := web.Config{
-		Store: h.store, Index: x, Now: h.now, Logger: h.logger, Random: rand.Reader,
-		Zone: time.Local, Version: version(), DefaultCountry: cashback.Country(c.Country), Hosts: c.Host, Site: c.Site,
-	}
+	o.Store, o.Index, o.Now, o.Logger, o.Random = h.store, x, h.now, h.logger, rand.Reader
+	o.Zone, o.Version = time.Local, version()
 	ref, err := h.store.References(w.ctx)
 	if err != nil {
 		return nil, errors.Join(err, x.Close())
 	}
 	o.Rates, o.VAT = &ref.Rates, &ref.VAT
-	more(&o)
 	s, err := web.New(o)
 	if err != nil {
 		return nil, errors.Join(err, x.Close())

@@ -1,9 +1,26 @@
 package cashback
 
-import "github.com/bojanz/currency"
+import (
+	"strings"
+
+	"github.com/bojanz/currency"
+)
 
 // Country is an ISO 3166-1 alpha-2 code in capitals (GB, not UK).
 type Country string
+
+// ParseCountry reads a code in either case, surrounding spaces allowed; UK is taken for
+// GB. A code that no country with a currency has is Invalid.
+func ParseCountry(s string) (Country, error) {
+	c := Country(strings.ToUpper(strings.TrimSpace(s)))
+	if c == "UK" {
+		c = "GB"
+	}
+	if c.Currency() == "" {
+		return "", Errorf(Invalid, "%q is not a country: use a two-letter code such as FR or GB", short(s))
+	}
+	return c, nil
+}
 
 // Currency is the country's own; empty for what is no country.
 func (c Country) Currency() Currency {
