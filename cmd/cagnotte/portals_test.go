@@ -132,3 +132,32 @@ func TestPortalsTry(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyToReach: no portal outside this machine is asked for anything before its
+// operator could reach ours; that is said in one sentence, and nothing else.
+func TestNobodyToReach(t *testing.T) {
+	t.Setenv("CAGNOTTE_CONTACT", "")
+	for contact, says := range map[string]string{
+		"":        "can't be crawled before a contact is set: portals must be able to reach you (--contact, a URL or a mail address)",
+		"nobody":  `"nobody" isn't a contact: give a URL (https://…) or a mail address`,
+		"ftp://x": "isn't a contact",
+	} {
+		args := []string{"crawl", "mycashback-br", "--data", t.TempDir()}
+		if contact != "" {
+			args = append(args, "--contact", contact)
+		}
+		status, stdout, stderr := command(t, "", args...)
+		if status != exitInvalid || stdout != "" || !strings.Contains(stderr, says) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%q: status %d, %q, %q", contact, status, stdout, stderr)
+		}
+	}
+}
+
+// TestPortalsRemark: what isn't wrong but rarely meant is told, and is no fault.
+func TestPortalsRemark(t *testing.T) {
+	file := fileOf(t, "odd.yaml", strings.Replace(tryDefinition, "reward: {pick: [i]", "reward: {pick: [rate, i]", 1))
+	status, stdout, stderr := command(t, "", "portals", "check", file)
+	if status != exitOK || stdout == "" || !strings.Contains(stderr, `note: `) || !strings.Contains(stderr, `is the class .rate meant?`) {
+		t.Errorf("status %d, %q, %q", status, stdout, stderr)
+	}
+}

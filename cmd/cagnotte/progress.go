@@ -103,7 +103,9 @@ func (p *progress) finish(r crawler.Report) {
 		b.SetTotal(int64(max(b.last.Pages, 1)), true)
 		return
 	}
-	fmt.Fprintf(p.out, "%s: %d pages, %d offers, %s\n", b.label, r.Pages, r.Offers, endOf(r))
+	if r.Finish != "" { // else it never began, and the verb says why
+		fmt.Fprintf(p.out, "%s: %d pages, %d offers, %s\n", b.label, r.Pages, r.Offers, endOf(r))
+	}
 }
 
 // wait returns when the last bar is drawn.

@@ -128,6 +128,9 @@ func (c serveCmd) Run(w *world) (err error) {
 		if cr, err = h.crawler(transport); err != nil {
 			return err
 		}
+		if c.Contact == "" {
+			h.logger.Warn("portals outside this machine aren't crawled before a contact is set by which they can reach you: --contact, a URL or a mail address")
+		}
 		services = append(services, h.runner(cr).Run)
 	}
 	door, err := h.door(w.ctx, cr)

@@ -127,7 +127,7 @@ func (w *world) crawl(ctx context.Context, portal, run string) Result {
 // monthGlobal is how many runs may go on together in the simulated month.
 const monthGlobal = 12
 
-// TestSimulatedMonth runs 60 portals for 31 days from before the clocks change,
+// TestSimulatedMonth (mechanism 22) runs 60 portals for 31 days from before the clocks change,
 // both ways, with outages, flaky runs and restarts: no overlap, no site above its
 // limit, every portal within its promised age unless its site was down, exactly one
 // publication per run that succeeded.
