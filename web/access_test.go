@@ -98,7 +98,6 @@ func accessRows() map[string]accessRow {
 		}
 		return v
 	}
-	noCookies := [4]int{401, 401, 401, 401} // programs bring a key
 	return map[string]accessRow{
 		"GET /metrics":               {target: "/metrics", want: [4]int{404, 404, 404, 404}},
 		"POST /{lang:fr|en}/shopper": {target: "/fr/shopper", form: form("shop", "no-such-shop"), want: [4]int{404, 404, 404, 404}},
@@ -153,15 +152,6 @@ func accessRows() map[string]accessRow {
 		"POST /{lang:fr|en}/ops/all/{verb}":          {target: "/fr/ops/all/explode", want: [4]int{303, 404, 404, 404}},
 		"POST /{lang:fr|en}/ops/runs/{id}/{verb}":    {target: "/fr/ops/runs/none/accept", form: form("reason", "x"), want: [4]int{303, 404, 404, 404}},
 		"POST /{lang:fr|en}/ops/merchants/{verb}":    {target: "/fr/ops/merchants/merge", want: [4]int{303, 404, 404, 404}},
-		"GET /api/v1/ops/portals":                    {target: "/api/v1/ops/portals", want: noCookies},
-		"GET /api/v1/ops/portals/{id}":               {target: "/api/v1/ops/portals/sitot", want: noCookies},
-		"GET /api/v1/ops/portals/{id}/unread":        {target: "/api/v1/ops/portals/sitot/unread", want: noCookies},
-		"POST /api/v1/ops/portals/{id}/{verb}":       {target: "/api/v1/ops/portals/sitot/pause", want: noCookies},
-		"POST /api/v1/ops/portals/{verb}":            {target: "/api/v1/ops/portals/pause", want: noCookies},
-		"GET /api/v1/ops/runs":                       {target: "/api/v1/ops/runs", want: noCookies},
-		"GET /api/v1/ops/runs/{id}":                  {target: "/api/v1/ops/runs/x", want: noCookies},
-		"POST /api/v1/ops/runs/{id}/{verb}":          {target: "/api/v1/ops/runs/x/accept", want: noCookies},
-		"GET /api/v1/ops/audit":                      {target: "/api/v1/ops/audit", want: noCookies},
 	}
 }
 
@@ -213,6 +203,10 @@ func TestAccess(t *testing.T) {
 		row, ok := rows[route.Name()]
 		if c, public := pages[route.Name()]; !ok && public && route.Access == Anybody && route.Method == http.MethodGet {
 			row, ok = accessRow{target: c.target, want: [4]int{c.status, c.status, c.status, c.status}}, true
+		}
+		if strings.HasPrefix(route.Pattern, "/api/v1/ops/") {
+			// Programs bring a key; whose browser asks makes no difference.
+			row, ok = accessRow{target: strings.ReplaceAll(route.Pattern, "{id}", "sitot"), want: [4]int{401, 401, 401, 401}}, true
 		}
 		if !ok {
 			t.Errorf("%s: no row says who gets what", route.Name())

@@ -319,6 +319,10 @@ func (s *Server) fail(w http.ResponseWriter, v *visit, err error) {
 		l = s.locales.All()[0] // the API speaks English, whoever asks
 	}
 	p := problemOf(err, l, v.id)
+	var e *cashback.Error
+	if api && v.route != nil && v.route.Access == Operator && v.user != nil && errors.As(err, &e) && (e.Kind == cashback.NotFound || e.Kind == cashback.Conflict) {
+		p.Detail = e.Message // nothing here is hidden from who operates the site
+	}
 	name := "none"
 	if v.route != nil {
 		name = v.route.Name()

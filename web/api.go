@@ -14,13 +14,14 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/merchant"
 	"github.com/cagnotte/cagnotte/internal/rank"
 	"github.com/cagnotte/cagnotte/web/view"
 )
 
 // apiVersion is the version of the API's contract: raised with every change that a
 // program could notice.
-const apiVersion = "1.2.0"
+const apiVersion = "1.3.0"
 
 // operation is a route of the API with what openapi.json says of it. The types of
 // its query and of its view are both what is decoded and encoded, and what huma
@@ -48,18 +49,13 @@ func op[Q, V any](s *Server, path, id, summary string, decide func(*visit, Q) (V
 			return jsonOf(value)
 		}},
 		describe: func(api huma.API) {
-			registry := api.OpenAPI().Components.Schemas
-			refused := &huma.Response{
-				Description: "The request is refused, with one sentence that says why.",
-				Content:     map[string]*huma.MediaType{kindProblem: {Schema: registry.Schema(reflect.TypeFor[problem](), true, "Problem")}},
-			}
 			huma.Register[Q, struct {
 				ETag string `header:"ETag" doc:"The number of the last change, with the day: If-None-Match answers 304 while nothing has changed."`
 				Body V
 			}](api, huma.Operation{
 				Method: http.MethodGet, Path: path, OperationID: id, Summary: summary,
-				Parameters: parametersOf[Q](registry),
-				Responses:  map[string]*huma.Response{"304": {Description: "Nothing has changed."}, "default": refused},
+				Parameters: parametersOf[Q](api.OpenAPI().Components.Schemas),
+				Responses:  map[string]*huma.Response{"304": {Description: "Nothing has changed."}, "default": refusedBy(api)},
 			}, nil)
 		},
 	}
@@ -86,7 +82,15 @@ func parametersOf[Q any](r huma.Registry) []*huma.Param {
 	return out
 }
 
-// operations is the API, in the order of DESIGN.md's table.
+// refusedBy is what every address answers to what it can't accept.
+func refusedBy(api huma.API) *huma.Response {
+	return &huma.Response{
+		Description: "The request is refused, with one sentence that says why.",
+		Content:     map[string]*huma.MediaType{kindProblem: {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Problem")}},
+	}
+}
+
+// operations is the API for everybody, in the order of DESIGN.md's table.
 func (s *Server) operations() []operation {
 	return append([]operation{
 		op(s, "search", "search", "Shops by name, and by what their portals offer", s.apiSearch),
@@ -142,9 +146,13 @@ func describe(operations []operation) ([]byte, error) {
 		if t.PkgPath() == reflect.TypeFor[rank.Answer]().PkgPath() {
 			return "Rank" + name // the ranking's own forms, beside the views' of the same name
 		}
+		if t.PkgPath() == reflect.TypeFor[merchant.Event]().PkgPath() {
+			return "Merchant" + name
+		}
 		return name
 	})
 	config.Components.Schemas = registry
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{operatorKey: operatorSecurity()}
 	registry.RegisterTypeAlias(reflect.TypeFor[cashback.Decimal](), reflect.TypeFor[exactNumber]())
 	registry.RegisterTypeAlias(reflect.TypeFor[cashback.NullDecimal](), reflect.TypeFor[absentNumber]())
 	registry.RegisterTypeAlias(reflect.TypeFor[cashback.Date](), reflect.TypeFor[calendarDay]())

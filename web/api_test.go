@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"flag"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -59,9 +60,10 @@ func get[V any](t testing.TB, s *Server, target string) V {
 
 // TestAnswersFitDescription asks every operation of openapi.json and validates the
 // answer against its schema; and each parameter that it names is accepted, each
-// other one refused with the list of those that are.
+// other one refused with the list of those that are. The operators' addresses are asked
+// with their key, and refuse whoever has none; what they are told fits its schema too.
 func TestAnswersFitDescription(t *testing.T) {
-	s := newServer(t)
+	s := busyDesk(t).Server
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(s.description)))
 	if err != nil {
 		t.Fatal(err)
@@ -92,38 +94,81 @@ func TestAnswersFitDescription(t *testing.T) {
 	}
 	var api struct {
 		Paths map[string]map[string]struct {
+			Security   []map[string][]string
 			Parameters []struct {
 				Name, In string
 				Required bool
 			}
 		}
+		Components struct {
+			SecuritySchemes map[string]struct{ Type, Scheme string }
+		}
 	}
 	if err := json.Unmarshal(s.description, &api); err != nil {
 		t.Fatal(err)
 	}
-	examples := map[string]map[string]string{
-		"merchants": {"id": strconv.Itoa(int(shopNamed(t, s, "fnac").ID))},
-		"portals":   {"id": "sitot"},
+	if k := api.Components.SecuritySchemes[operatorKey]; k.Type != "http" || k.Scheme != "bearer" {
+		t.Errorf("the operator's key isn't described: %+v", k)
 	}
+	fnac := strconv.Itoa(int(shopNamed(t, s, "fnac").ID))
+	other := strconv.Itoa(int(shopNamed(t, s, "fnac").ID) + 1)
+	examples := map[string]string{"merchants": fnac, "portals": "sitot", "runs": "held-1"}
 	values := map[string]string{
 		"w_merchants": "5", "w_rates": "10", "w_methods": "0", "w_frequency": "5", "w_terms": "5",
 		"amount": "120", "currency": "EUR", "customer": "new", "channel": "online", "category": "culture", "country": "FR",
 		"since": "2026-01-01", "after": "", "limit": "3", "q": "fnac", "url": "https://www.fnac.com/a/1", "portal": "sitot", "in": "FR", "kind": "percent", "method": "paypal",
 		"frequency": "monthly", "minimum": "15 EUR", "donation": "1", "portal_country": "FR", "language": "fr", "no_up_to": "1",
-		"verified": "1", "min_percent": "2.5", "sort": "value", "facets": "1",
+		"verified": "1", "min_percent": "2.5", "sort": "value", "facets": "1", "below": "3",
 		"date": "2026-10-10", "vat": "19,6", "gift_card": "80", "patience": "0", "monthly_rewards": "12.50", "unknown_minimum": "15", "points": "avios=0.01 pts=0,005", "with": "reasons", "from": "10", "to": "500",
 	}
+	// What the operator's words are told, in an order that lets each be carried out.
+	words := []struct{ path, body string }{
+		{"portals/{id}/schedule", `{"every":"12h","window":"06:00-23:00","zone":"Europe/Paris","reason":"quieter"}`},
+		{"portals/{id}/run", `{"reason":"a look"}`},
+		{"portals/{id}/cancel", ``},
+		{"portals/{id}/pause", `{"reason":"their maintenance"}`},
+		{"portals/{id}/resume", `{}`},
+		{"portals/pause", ``},
+		{"portals/resume", `{"reason":"it is over"}`},
+		{"portals/{id}/publication", `{"mode":"private","reason":"asked to"}`},
+		{"portals/{id}/publication", `{"mode":""}`},
+		{"portals/{id}/facts", `{"fact":"validation_days","value":"45","source":"https://sitot.test/faq","as_of":"2026-09-01","reason":"their page changed"}`},
+		{"portals/{id}/facts", `{"fact":"confirm_rate","value":"0.9","observed":40}`},
+		{"merchants/merge", `{"merchant":"` + fnac + `","other":"` + other + `","reason":"one firm","by":"olga"}`},
+		{"merchants/apart", `{"merchant":"` + fnac + `","other":"` + other + `"}`},
+		{"merchants/split", `{"merchant":"` + fnac + `","entries":["muet:fnac"]}`},
+		{"merchants/rename", `{"merchant":"` + fnac + `","name":"Fnac"}`},
+		{"merchants/undo", `{"correction":1}`},
+		{"runs/{id}/accept", `{"reason":"a real sale"}`},
+	}
+	told := map[string]bool{"/api/v1/ops/runs/{id}/reject": true} // one of the two can be carried out; TestHeldRun does the other
 	problems := schema("/components/schemas/Problem")
-	if len(api.Paths) != len(s.operations()) {
-		t.Errorf("%d paths are described, %d served", len(api.Paths), len(s.operations()))
+	described := 0
+	place := func(pattern, method string) string {
+		return "/paths/" + strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(pattern) + "/" + method
+	}
+	target := func(pattern string) string {
+		parts := strings.Split(strings.TrimPrefix(strings.TrimPrefix(pattern, "/api/v1/"), "ops/"), "/")
+		return strings.ReplaceAll(pattern, "{id}", examples[parts[0]])
 	}
 	for pattern, methods := range api.Paths {
-		target := pattern
-		for k, v := range examples[strings.Split(pattern, "/")[3]] {
-			target = strings.ReplaceAll(target, "{"+k+"}", v)
+		described += len(methods)
+		operation, reads := methods["get"]
+		if !reads {
+			continue
 		}
-		operation := methods["get"]
-		sch := schema("/paths/" + strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(pattern) + "/get/responses/200/content/application~1json/schema")
+		target := target(pattern)
+		change := []func(*http.Request){local}
+		if strings.HasPrefix(pattern, "/api/v1/ops/") {
+			if r := ask(s.Handler(), "GET", target, local); r.StatusCode != http.StatusUnauthorized {
+				t.Errorf("%s lets anybody in: %d", target, r.StatusCode)
+			}
+			if len(operation.Security) != 1 || operation.Security[0][operatorKey] == nil {
+				t.Errorf("%s doesn't say that it needs a key: %v", target, operation.Security)
+			}
+			change = append(change, deskKey...)
+		}
+		sch := schema(place(pattern, "get") + "/responses/200/content/application~1json/schema")
 		var all []string
 		required := ""
 		for _, p := range operation.Parameters {
@@ -140,24 +185,24 @@ func TestAnswersFitDescription(t *testing.T) {
 			if !p.Required {
 				one += required
 			}
-			r := ask(s.Handler(), "GET", target+"?"+one, local)
+			r := ask(s.Handler(), "GET", target+"?"+one, change...)
 			if r.StatusCode != http.StatusOK {
 				t.Errorf("%s refuses its own parameter %s: %s", target, one, body(t, r))
 				continue
 			}
 			check(target+"?"+one, body(t, r), sch)
 		}
-		r := ask(s.Handler(), "GET", target+"?"+required, local)
+		r := ask(s.Handler(), "GET", target+"?"+required, change...)
 		if r.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d %s", target, r.StatusCode, body(t, r))
 		}
 		check(target, body(t, r), sch)
 		if required != "" {
-			if r := ask(s.Handler(), "GET", target, local); r.StatusCode != http.StatusBadRequest {
+			if r := ask(s.Handler(), "GET", target, change...); r.StatusCode != http.StatusBadRequest {
 				t.Errorf("%s needs nothing: %d", target, r.StatusCode)
 			}
 		}
-		r = ask(s.Handler(), "GET", target+"?nonsense=1", local)
+		r = ask(s.Handler(), "GET", target+"?nonsense=1", change...)
 		text := body(t, r)
 		if r.StatusCode != http.StatusBadRequest || r.Header.Get("Content-Type") != kindProblem {
 			t.Errorf("%s accepts a parameter that it doesn't know: %d", target, r.StatusCode)
@@ -175,6 +220,47 @@ func TestAnswersFitDescription(t *testing.T) {
 		}
 		if d := cmp.Diff(taken, all, cmpopts.SortSlices(strings.Compare), cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("%s: what is described isn't what is taken (-taken +described):\n%s", target, d)
+		}
+	}
+	if n := len(s.operations()) + len(s.opsOperations()); described != n {
+		t.Errorf("%d operations are described, %d served", described, n)
+	}
+	for _, w := range words {
+		pattern := "/api/v1/ops/" + w.path
+		told[pattern] = true
+		if len(api.Paths[pattern]["post"].Security) != 1 {
+			t.Errorf("%s doesn't say that it needs a key", pattern)
+			continue
+		}
+		say := func(text string, with ...func(*http.Request)) *http.Response {
+			return ask(s.Handler(), "POST", target(pattern), append(with, local, func(r *http.Request) {
+				r.Body, r.ContentLength = io.NopCloser(strings.NewReader(text)), int64(len(text))
+				r.Header.Set("Content-Type", kindJSON)
+			})...)
+		}
+		if r := say(w.body); r.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s obeys anybody: %d", pattern, r.StatusCode)
+		}
+		r := say(`{"nonsense":1}`, deskKey...)
+		if text := body(t, r); r.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s accepts a field that it doesn't know: %d", pattern, r.StatusCode)
+		} else {
+			check(pattern, text, problems)
+		}
+		if w.body != "" {
+			check(pattern+"'s body", w.body, schema(place(pattern, "post")+"/requestBody/content/application~1json/schema"))
+		}
+		r = say(w.body, deskKey...)
+		text := body(t, r)
+		if r.StatusCode != http.StatusOK {
+			t.Errorf("%s %s: %d %s", pattern, w.body, r.StatusCode, text)
+			continue
+		}
+		check(pattern, text, schema(place(pattern, "post")+"/responses/200/content/application~1json/schema"))
+	}
+	for pattern, methods := range api.Paths {
+		if _, does := methods["post"]; does && !told[pattern] {
+			t.Errorf("POST %s isn't tried", pattern)
 		}
 	}
 }

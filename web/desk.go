@@ -9,7 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,7 +35,8 @@ type Crawls interface {
 
 // Catalogue is where merchants are corrected.
 type Catalogue interface {
-	Correct(ctx context.Context, ev merchant.Event) (merchant.Event, error)
+	// Correct carries out a correction: the event as it is kept, and what it moved.
+	Correct(ctx context.Context, ev merchant.Event) (merchant.Event, merchant.Plan, error)
 	// Reviews are the entries whose shop is in doubt, Corrections the events so far.
 	Reviews(ctx context.Context) ([]merchant.Review, error)
 	Corrections(ctx context.Context) ([]merchant.Event, error)
@@ -167,25 +167,28 @@ const (
 	verbFacts       = "facts"
 )
 
-// wish is what an operator wants, beside the verb.
+// wish is what an operator wants, beside the verb: what a form of the desk sends, and
+// what a body of the API is turned into.
 type wish struct {
-	Reason string `json:"reason,omitempty" form:"reason"`
+	Reason string `form:"reason"`
 	// A schedule; Default gives the word back to the definition.
-	Every   string `json:"every,omitempty" form:"every"`
-	Cron    string `json:"cron,omitempty" form:"cron"`
-	Window  string `json:"window,omitempty" form:"window"`
-	Zone    string `json:"zone,omitempty" form:"zone"`
-	Default bool   `json:"default,omitempty" form:"default"`
+	Every   string `form:"every"`
+	Cron    string `form:"cron"`
+	Window  string `form:"window"`
+	Zone    string `form:"zone"`
+	Default bool   `form:"default"`
 	// Mode is a publication mode; empty is the definition's.
-	Mode string `json:"mode,omitempty" form:"mode"`
+	Mode string `form:"mode"`
 	// A fact by its name in definitions, as one line of text, with where and when it was
 	// read; an empty value gives the word back to the definition.
-	Fact   string `json:"fact,omitempty" form:"fact"`
-	Value  string `json:"value,omitempty" form:"value"`
-	Source string `json:"source,omitempty" form:"source"`
-	AsOf   string `json:"as_of,omitempty" form:"as_of"`
+	Fact   string `form:"fact"`
+	Value  string `form:"value"`
+	Source string `form:"source"`
+	AsOf   string `form:"as_of"`
+	// Observed is how many outcomes the value rests on, where it was observed.
+	Observed int
 	// Back names the page that the form stands on, where it isn't the portal's.
-	Back string `json:"-" form:"back"`
+	Back string `form:"back"`
 }
 
 // plan reads the schedule that is wished for.
@@ -221,7 +224,7 @@ func (s *Server) tell(ctx context.Context, by, portal, verb string, w wish) erro
 	case verbPublication:
 		return s.Store.SetPublication(ctx, portal, cashback.Publication(w.Mode), by, w.Reason)
 	case verbFacts:
-		if w.Value != "" && w.Source == "" {
+		if w.Value != "" && w.Source == "" && w.Observed == 0 {
 			return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "source"}, "a fact needs its source: the address where it was read")
 		}
 		if w.AsOf != "" {
@@ -229,7 +232,7 @@ func (s *Server) tell(ctx context.Context, by, portal, verb string, w wish) erro
 				return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "as_of"}, "%q is not a date such as 2026-11-24", clip(w.AsOf))
 			}
 		}
-		return s.Store.SetFact(ctx, portal, w.Fact, w.Value, cashback.Origin{Source: w.Source, AsOf: cmp.Or(w.AsOf, cashback.DateOf(now).String())}, by, w.Reason)
+		return s.Store.SetFact(ctx, portal, w.Fact, w.Value, cashback.Origin{Source: w.Source, AsOf: cmp.Or(w.AsOf, cashback.DateOf(now).String()), Learnt: w.Observed}, by, w.Reason)
 	case verbPlan:
 		if w.Default {
 			if s.Crawls == nil {
@@ -412,94 +415,18 @@ func (s *Server) unread(ctx context.Context, portal string) ([]view.Unread, erro
 	return out, nil
 }
 
-// deskAPI are the operators' addresses of the API. They need an API key with the scope
-// to operate, or the key in the data folder.
-func (s *Server) deskAPI() []Route {
-	get, post := http.MethodGet, http.MethodPost
-	line := func(method, path string, f endpoint) Route {
-		r := Route{method, "/api/v1/ops/" + path, Operator, NoStore, maxBody, rateAPI, f}
-		if method == post {
-			r.Body = maxForm
-		}
-		return r
-	}
-	return []Route{
-		line(get, "portals", asJSON(func(v *visit, _ struct{}) (view.List[view.DeskPortal], error) {
-			items, err := s.deskPortals(v.ctx, v.now)
-			return view.List[view.DeskPortal]{Items: items}, err
-		})),
-		line(get, "portals/{id}", asJSON(func(v *visit, q portalIDQuery) (view.DeskPortal, error) {
-			return s.onePortal(v.ctx, q.ID, v.now)
-		})),
-		line(get, "portals/{id}/unread", asJSON(func(v *visit, q portalIDQuery) (view.List[view.Unread], error) {
-			items, err := s.unread(v.ctx, q.ID)
-			return view.List[view.Unread]{Items: items}, err
-		})),
-		line(post, "portals/{id}/{verb}", func(v *visit) (*reply, error) {
-			w, err := decodeJSON[wish](v)
-			if err != nil {
-				return nil, err
-			}
-			if err := s.tell(v.ctx, v.by(), v.param("id"), v.param("verb"), w); err != nil {
-				return nil, err
-			}
-			p, err := s.onePortal(v.ctx, v.param("id"), v.now)
-			if err != nil {
-				return nil, err
-			}
-			return jsonOf(p)
-		}),
-		line(post, "portals/{verb}", func(v *visit) (*reply, error) {
-			w, err := decodeJSON[wish](v)
-			if err != nil {
-				return nil, err
-			}
-			if err := s.tellAll(v.ctx, v.by(), v.param("verb"), w); err != nil {
-				return nil, err
-			}
-			items, err := s.deskPortals(v.ctx, v.now)
-			if err != nil {
-				return nil, err
-			}
-			return jsonOf(view.List[view.DeskPortal]{Items: items})
-		}),
-		line(get, "runs", asJSON(s.deskRuns)),
-		line(get, "runs/{id}", asJSON(func(v *visit, q runQuery) (*view.DeskReport, error) { return s.deskReport(v.ctx, q.ID, v.now) })),
-		line(post, "runs/{id}/{verb}", func(v *visit) (*reply, error) {
-			w, err := decodeJSON[wish](v)
-			if err != nil {
-				return nil, err
-			}
-			run, err := s.settleRun(v.ctx, v.by(), v.param("id"), v.param("verb"), w.Reason)
-			if err != nil {
-				return nil, err
-			}
-			return jsonOf(run)
-		}),
-		line(get, "audit", asJSON(func(v *visit, q auditQuery) (view.List[store.AuditEntry], error) {
-			out := view.List[store.AuditEntry]{}
-			items, err := s.Store.Audit(v.ctx, q.Below, cmp.Or(q.Limit, defaultChanges))
-			out.Items = append([]store.AuditEntry{}, items...)
-			if n := len(items); n > 0 && n == cmp.Or(q.Limit, defaultChanges) {
-				out.Next = strconv.FormatUint(items[n-1].Number, 10)
-			}
-			return out, err
-		})),
-	}
-}
-
 type runQuery struct {
-	ID string `path:"id"`
+	ID string `path:"id" doc:"The run's id." example:"20261124T090000.000-exemple-fr"`
 }
 
 type runsQuery struct {
-	Portal string `query:"portal"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000"`
+	Portal string `query:"portal" doc:"The portal whose newest runs are listed; without one, the runs that are held back." example:"exemple-fr"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"The most runs of a portal."`
 }
 
 type auditQuery struct {
-	Below uint64 `query:"below"`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000"`
+	Below uint64 `query:"below" doc:"Only entries with a lower number: next of the answer before."`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most entries."`
 }
 
 // deskRuns lists the newest reports of one portal, or those that are held back.
@@ -527,36 +454,21 @@ func (s *Server) deskRuns(v *visit, q runsQuery) (view.List[cashback.Run], error
 	return out, nil
 }
 
-// asJSON is an endpoint that decodes a query and answers with a value.
-func asJSON[Q, V any](decide func(*visit, Q) (V, error)) endpoint {
-	return func(v *visit) (*reply, error) {
-		q, err := decode[Q](v)
-		if err != nil {
-			return nil, err
-		}
-		value, err := decide(v, q)
-		if err != nil {
-			return nil, err
-		}
-		return jsonOf(value)
-	}
-}
-
-// decodeJSON reads a body of one JSON object whose fields are all known; an empty body
-// is an object without fields.
-func decodeJSON[T any](v *visit) (t T, err error) {
+// decodeJSON reads a body of one JSON object whose fields are all known into t; an empty
+// body is an object without fields.
+func decodeJSON(v *visit, t any) error {
 	if v.req.URL.RawQuery != "" {
-		return t, badInput{"query", "error.query_form", nil}
+		return badInput{"query", "error.query_form", nil}
 	}
 	if v.req.ContentLength == 0 {
-		return t, nil
+		return nil
 	}
 	if kind, _, err := mime.ParseMediaType(v.req.Header.Get("Content-Type")); err != nil || kind != kindJSON {
-		return t, fault{http.StatusUnsupportedMediaType, "error.json_type", nil}
+		return fault{http.StatusUnsupportedMediaType, "error.json_type", nil}
 	}
 	d := json.NewDecoder(v.req.Body)
 	d.DisallowUnknownFields()
-	err = d.Decode(&t)
+	err := d.Decode(t)
 	if err == nil {
 		if _, more := d.Token(); !errors.Is(more, io.EOF) {
 			err = io.ErrUnexpectedEOF
@@ -565,9 +477,9 @@ func decodeJSON[T any](v *visit) (t T, err error) {
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return t, fault{http.StatusRequestEntityTooLarge, "error.too_large", nil}
+		return fault{http.StatusRequestEntityTooLarge, "error.too_large", nil}
 	case err != nil:
-		return t, badInput{"body", "error.json", nil}
+		return badInput{"body", "error.json", nil}
 	}
-	return t, nil
+	return nil
 }

@@ -511,12 +511,12 @@ func TestLive(t *testing.T) {
 // shelfOfDoubts is a catalogue with something to review.
 type shelfOfDoubts struct{ fnac cashback.Merchant }
 
-func (c shelfOfDoubts) Correct(_ context.Context, ev merchant.Event) (merchant.Event, error) {
-	if ev.Merchant == ev.Other {
-		return ev, cashback.Errorf(cashback.Invalid, "merchant %d is one merchant already", ev.Merchant)
+func (c shelfOfDoubts) Correct(_ context.Context, ev merchant.Event) (merchant.Event, merchant.Plan, error) {
+	if ev.Merchant != 0 && ev.Merchant == ev.Other {
+		return ev, merchant.Plan{}, cashback.Errorf(cashback.Invalid, "merchant %d is one merchant already", ev.Merchant)
 	}
-	ev.Number = 3
-	return ev, nil
+	ev.Number, ev.At = 3, today
+	return ev, merchant.Plan{Changed: []cashback.Merchant{c.fnac}, Redirects: map[cashback.MerchantID]cashback.MerchantID{c.fnac.ID + 1: c.fnac.ID}}, nil
 }
 
 func (c shelfOfDoubts) Reviews(context.Context) ([]merchant.Review, error) {

@@ -332,5 +332,8 @@ func newServer(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if fnac, err := s.operator().MerchantBySlug(t.Context(), "fnac-fr"); err == nil {
+		s.Catalogue = shelfOfDoubts{fnac}
+	}
 	return s
 }

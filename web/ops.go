@@ -9,12 +9,10 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/merchant"
-	"github.com/cagnotte/cagnotte/internal/store"
 	"github.com/cagnotte/cagnotte/web/locale"
 	"github.com/cagnotte/cagnotte/web/pages"
 )
@@ -260,7 +258,7 @@ func (s *Server) showMerchants(v *visit, one, verb string, form pages.Form) (*re
 		return err
 	}
 	if one != "" {
-		id, err := s.merchantNamed(v, one)
+		id, err := s.merchantNamed(v.ctx, one)
 		if err != nil {
 			return nil, err
 		}
@@ -314,16 +312,6 @@ func (s *Server) showMerchants(v *visit, one, verb string, form pages.Form) (*re
 	return rep, err
 }
 
-// merchantNamed finds a merchant by its number or the last part of its page's address.
-func (s *Server) merchantNamed(v *visit, name string) (cashback.MerchantID, error) {
-	name = strings.TrimSpace(name)
-	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
-		return cashback.MerchantID(n), nil
-	}
-	m, err := s.operator().MerchantBySlug(v.ctx, name)
-	return m.ID, err
-}
-
 // opsCorrect carries out a correction of merchants.
 func (s *Server) opsCorrect(v *visit) (*reply, error) {
 	f, form, err := decodeForm[struct {
@@ -350,7 +338,7 @@ func (s *Server) opsCorrect(v *visit) (*reply, error) {
 		if to.name == "" {
 			continue
 		}
-		if *to.id, err = s.merchantNamed(v, to.name); err != nil {
+		if *to.id, err = s.merchantNamed(v.ctx, to.name); err != nil {
 			if cashback.KindOf(err) != cashback.NotFound {
 				return nil, err
 			}
@@ -358,11 +346,11 @@ func (s *Server) opsCorrect(v *visit) (*reply, error) {
 		}
 	}
 	for _, e := range f.Entries {
-		portal, key, ok := strings.Cut(e, ":")
-		if !ok {
+		ref, err := refOf(e)
+		if err != nil {
 			return nil, badInput{"entries", "error.form", nil}
 		}
-		ev.Entries = append(ev.Entries, merchant.Ref{Portal: portal, Key: key})
+		ev.Entries = append(ev.Entries, ref)
 	}
 	switch kind {
 	case merchant.Merge, merchant.Apart, merchant.Split, merchant.Rename, merchant.Undo:
@@ -370,12 +358,7 @@ func (s *Server) opsCorrect(v *visit) (*reply, error) {
 		return nil, errNotFound
 	}
 	if form.OK() {
-		ev, err = s.Catalogue.Correct(v.ctx, ev)
-		if err == nil {
-			// The log of the desk and the merchants' own history both say it.
-			err = s.Store.Note(v.ctx, store.AuditEntry{By: v.by(), What: string(kind), Merchant: ev.Merchant, Reason: f.Note, After: strconv.FormatUint(ev.Number, 10)})
-		}
-		if err == nil {
+		if _, _, err = s.correct(v.ctx, ev); err == nil {
 			return s.done(v, ours(v, "ops/merchants"), "desk_corrected"), nil
 		}
 		switch cashback.KindOf(err) {

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -176,8 +177,7 @@ func (s *Server) routes() []Route {
 	table = append(table, s.importRoutes()...)
 	table = append(table, s.followRoutes()...)
 	table = append(table, s.deskRoutes()...)
-	table = append(table, s.deskAPI()...)
-	for _, o := range s.operations() {
+	for _, o := range slices.Concat(s.operations(), s.opsOperations()) {
 		table = append(table, o.route)
 	}
 	return table

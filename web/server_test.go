@@ -182,6 +182,9 @@ func headerCases(t *testing.T, s *Server) []headerCase {
 	const kept = "public, no-cache"
 	fnac := shopNamed(t, s, "fnac")
 	api := "/api/v1/merchants/" + strconv.Itoa(int(fnac.ID))
+	desk := func(name, path string) headerCase {
+		return headerCase{name: name, target: "/api/v1/ops/" + path, status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey}
+	}
 	cases := []headerCase{
 		{name: "home", target: "/fr", status: 200, cache: kept, kind: kindHTML},
 		{name: "home with a slash", target: "/en/?country=GB", status: 200, cache: kept, kind: kindHTML},
@@ -257,12 +260,17 @@ func headerCases(t *testing.T, s *Server) []headerCase {
 		{name: "desk's merchants", target: "/fr/ops/merchants", status: 303, cache: "no-store", kind: kindText},
 		{name: "desk's log", target: "/fr/ops/audit", status: 303, cache: "no-store", kind: kindText},
 		{name: "api desk of nobody", target: "/api/v1/ops/portals", status: 401, cache: "no-store", kind: kindProblem},
-		{name: "api desk", target: "/api/v1/ops/portals", status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey},
-		{name: "api desk's portal", target: "/api/v1/ops/portals/sitot", status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey},
-		{name: "api desk's unread", target: "/api/v1/ops/portals/sitot/unread", status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey},
-		{name: "api desk's runs", target: "/api/v1/ops/runs", status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey},
-		{name: "api desk's run", target: "/api/v1/ops/runs/" + lastRun(t, s, "sitot"), status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey},
-		{name: "api desk's log", target: "/api/v1/ops/audit", status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey},
+		desk("api desk", "portals"),
+		desk("api desk's portal", "portals/sitot"),
+		desk("api desk's facts", "portals/sitot/facts"),
+		desk("api desk's facts' history", "portals/sitot/facts/history?limit=3"),
+		desk("api desk's unread", "portals/sitot/unread"),
+		desk("api desk's runs", "runs"),
+		desk("api desk's run", "runs/"+lastRun(t, s, "sitot")),
+		desk("api desk's log", "audit"),
+		desk("api desk's doubts", "merchants/review"),
+		desk("api desk's corrections", "merchants/corrections"),
+		desk("api desk's shop", "merchants/fnac-fr"),
 
 		{name: "not modified", target: "/fr/how", status: 304, cache: kept, change: []func(*http.Request){header("If-None-Match", `W/"x", `+s.stateNow(today).etag)}},
 		{name: "HEAD", method: "HEAD", target: "/fr/how", status: 200, cache: kept, kind: kindHTML},

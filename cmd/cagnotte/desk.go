@@ -112,9 +112,8 @@ func (d *desk) Accept(ctx context.Context, portal, run, by, reason string) (cash
 }
 
 // Correct carries out a correction of merchants.
-func (d *desk) Correct(ctx context.Context, ev merchant.Event) (merchant.Event, error) {
-	ev, _, err := d.house.correct(ctx, ev)
-	return ev, err
+func (d *desk) Correct(ctx context.Context, ev merchant.Event) (merchant.Event, merchant.Plan, error) {
+	return d.house.correct(ctx, ev)
 }
 
 // Reviews are the entries whose shop is in doubt.

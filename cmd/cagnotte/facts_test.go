@@ -50,7 +50,7 @@ func TestPortalFacts(t *testing.T) {
 	ok("confirm_rate is 0.9", "portals", "set", id, "confirm_rate", "0.9", "--observed", "40")
 	ok("operator, 40 observations", "portals", "facts", id)
 	ok("→ weekly, paypal 5.00 fee 0.35 (https://portal.test/terms 2026-11-20)", "portals", "history", id)
-	ok("by operator: new terms", "portals", "history", id)
+	ok("by this machine: new terms", "portals", "history", id)
 	ok("payout is", "portals", "set", id, "payout")
 	for _, c := range []struct {
 		says string

@@ -27,7 +27,7 @@ type portalsCmd struct {
 	Publication portalsPublicationCmd `cmd:"" help:"What may be shown of a portal: public, relation, private or off."`
 
 	Facts   portalsFactsCmd   `cmd:"" help:"What is known of a portal, each fact with where and when it was read."`
-	Set     portalsSetCmd     `cmd:"" help:"State a fact of a portal in the place of its definition, while no process serves the folder."`
+	Set     portalsSetCmd     `cmd:"" help:"State a fact of a portal in the place of its definition."`
 	History portalsHistoryCmd `cmd:"" help:"How the facts of a portal changed, and who changed them."`
 }
 

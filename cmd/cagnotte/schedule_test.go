@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -137,24 +138,64 @@ func serving(t *testing.T, dir string) (end func()) {
 			t.Fatalf("it never served: %s", stderr)
 		}
 	}
-	return func() {
-		t.Helper()
+	end = sync.OnceFunc(func() {
 		stop()
 		if s := <-status; s != exitOK {
 			t.Errorf("it ended with status %d: %s", s, stderr)
 		}
-	}
+	})
+	t.Cleanup(end)
+	return end
 }
 
 // TestServingWithoutCrawler: the desk of a server that doesn't crawl knows what is
-// planned all the same.
+// planned all the same, and every word of an operator reaches it while it serves.
 func TestServingWithoutCrawler(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
+	list(t, dir, "one", "Blithering", "Blithering Insurance", "Dithering", "")
 	end := serving(t, dir)
-	defer end()
 	for _, p := range []string{"poulpeo-fr", "quidco-gb"} {
 		if s := scheduled(t, dir, p); s.Job == nil || s.Job.Default == nil || s.Job.Plan != *s.Job.Default || s.Job.Next.IsZero() {
 			t.Errorf("%s isn't planned: %+v", p, s.Job)
 		}
+	}
+	for _, c := range []struct{ args, says string }{
+		{"schedule set poulpeo-fr --every 12h --zone Europe/Paris", "every 12h Europe/Paris (own)"},
+		{"schedule run poulpeo-fr", "asked for"},
+		{"schedule cancel poulpeo-fr", "poulpeo-fr"},
+		{"schedule pause poulpeo-fr", "paused"},
+		{"schedule resume --all", "poulpeo-fr"},
+		{"portals publication one private --reason asked", "private"},
+		{"portals set poulpeo-fr validation_days 45 --source https://portal.test/faq --note seen", "poulpeo-fr: validation_days is 45"},
+		{"portals facts poulpeo-fr", "45"},
+		{"portals history poulpeo-fr", "by this machine: seen"},
+		{"merchants review", "merge, apart and split settle one"},
+		{"merchants merge blithering-gb 2 --by olga --note one-firm", "2 leads to 1 now"},
+		{"merchants show 2", "one:blithering-insurance"},
+		{"merchants undo 1", "correction 2: undo"},
+		{"merchants history", "olga"},
+		{"runs list one", "publish"},
+	} {
+		if out := desked(t, dir, strings.Fields(c.args)...); !strings.Contains(out, c.says) {
+			t.Errorf("%s said %q, want %q", c.args, out, c.says)
+		}
+	}
+	for _, c := range []struct{ args, says string }{
+		{"portals set nobody validation_days 45 --source x", "nobody"},
+		{"portals set poulpeo-fr validation_days 5000 --source x", "number of days"},
+		{"merchants merge 1 99", "no merchant 99"},
+		{"schedule cancel poulpeo-fr", "isn't being crawled"},
+	} {
+		if status, _, stderr := command(t, "", append(strings.Fields(c.args), "--data", dir)...); status != exitInvalid && status != exitFailed || !strings.Contains(stderr, c.says) {
+			t.Errorf("%s: status %d, said %q, want %q", c.args, status, stderr, c.says)
+		}
+	}
+	end()
+	// What was said stays when the server has gone.
+	if out := desked(t, dir, "merchants", "history"); !strings.Contains(out, "one-firm") {
+		t.Errorf("the corrections: %s", out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, keyName)); !os.IsNotExist(err) {
+		t.Errorf("the key is still there: %v", err)
 	}
 }

@@ -53,7 +53,7 @@ type Run struct {
 	// "blocked", "canceled", "no_items", "robots", "error".
 	Finish string `json:"finish" cbor:"7,keyasint"`
 	// Outcomes counts pages and requests by outcome.
-	Outcomes     map[Outcome]int `json:"outcomes" cbor:"8,keyasint"`
+	Outcomes     map[Outcome]int `json:"outcomes,omitempty" cbor:"8,keyasint"`
 	Pages        int             `json:"pages" cbor:"9,keyasint"`
 	Requests     int             `json:"requests" cbor:"10,keyasint"`
 	Bytes        int64           `json:"bytes" cbor:"11,keyasint"`

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/merchant"
 	"github.com/cagnotte/cagnotte/internal/schedule"
 )
 
@@ -135,4 +136,79 @@ type Unread struct {
 	// Name is one of the shops.
 	Name string `json:"name"`
 	URL  string `json:"url"`
+}
+
+// DeskFact is a fact of a portal, known or not.
+type DeskFact struct {
+	Fact  string `json:"fact" doc:"Its name, as definitions write it."`
+	Value string `json:"value,omitempty" doc:"Its value as one line of text; absent where nothing is known."`
+	From  string `json:"from,omitempty" doc:"Who says so: definition, operator or learnt."`
+	// Source is where it was read, AsOf when; Learnt is how many observations it rests on.
+	Source string `json:"source,omitempty" doc:"The address where it was read."`
+	AsOf   string `json:"as_of,omitempty" doc:"When it was read: a day, a month or a year."`
+	Learnt int    `json:"learnt,omitempty" doc:"How many observations it rests on."`
+}
+
+// FactsChange is what changed of a portal's facts at once.
+type FactsChange struct {
+	At     time.Time    `json:"at"`
+	By     string       `json:"by" doc:"An operator, or definition."`
+	Reason string       `json:"reason,omitempty"`
+	Facts  []FactChange `json:"facts" nullable:"false"`
+}
+
+// FactChange is a fact before and after.
+type FactChange struct {
+	Fact   string `json:"fact"`
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+	Source string `json:"source,omitempty"`
+	AsOf   string `json:"as_of,omitempty"`
+}
+
+// ShopName says which shop is meant.
+type ShopName struct {
+	ID      cashback.MerchantID `json:"id"`
+	Name    string              `json:"name"`
+	Slug    string              `json:"slug"`
+	Country cashback.Country    `json:"country"`
+}
+
+// DeskMerchant is a shop with the entries that belong to it.
+type DeskMerchant struct {
+	ShopName
+	Entries []DeskEntry `json:"entries" nullable:"false"`
+}
+
+// DeskEntry is an entry of a portal, and why it belongs to its shop.
+type DeskEntry struct {
+	Portal  string   `json:"portal"`
+	Key     string   `json:"key"`
+	Reasons []string `json:"reasons" nullable:"false"`
+}
+
+// Reviews are entries whose shop is in doubt, of Total.
+type Reviews struct {
+	List[DeskReview]
+	Total int `json:"total"`
+}
+
+// DeskReview is one of them, with the shop that it belongs to for now.
+type DeskReview struct {
+	merchant.Review
+	Shop *ShopName `json:"shop,omitempty"`
+}
+
+// Correction is an operator's correction of merchants with what it moved.
+type Correction struct {
+	merchant.Event
+	Shops     []ShopName `json:"shops" nullable:"false" doc:"The shops that are new, or changed."`
+	Redirects []Redirect `json:"redirects" nullable:"false" doc:"The shops whose addresses lead to another now."`
+	Moved     int        `json:"moved" doc:"How many entries belong to another shop now."`
+}
+
+// Redirect says that a shop's address leads to another's.
+type Redirect struct {
+	From cashback.MerchantID `json:"from"`
+	To   cashback.MerchantID `json:"to"`
 }
