@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/account"
+	"github.com/cagnotte/cagnotte/internal/earnings"
+	"github.com/cagnotte/cagnotte/internal/earnings/statement"
 )
 
 // crowd is a server with people: two shoppers, and the operator.
@@ -107,27 +109,37 @@ func accessRows() map[string]accessRow {
 		"POST /{lang:fr|en}/sign-up": {target: "/fr/sign-up", form: form("email", "x@example.org"), want: [4]int{422, 422, 422, 422}},
 		"POST /{lang:fr|en}/recover": {target: "/fr/recover", form: form("token", "x", "password", "y"), want: [4]int{422, 422, 422, 422}},
 
-		"POST /{lang:fr|en}/sign-out":                   {target: "/fr/sign-out", want: [4]int{303, 303, 303, 303}},
-		"GET /{lang:fr|en}/account":                     {target: "/fr/account", want: [4]int{303, 200, 200, 200}},
-		"GET /{lang:fr|en}/account/download":            {target: "/fr/account/download", want: [4]int{303, 200, 200, 200}},
-		"POST /{lang:fr|en}/account/settings":           {target: "/fr/account/settings", form: form("country", "?"), want: [4]int{303, 422, 422, 422}},
-		"POST /{lang:fr|en}/account/password":           {target: "/fr/account/password", want: [4]int{303, 422, 422, 422}},
-		"POST /{lang:fr|en}/account/email":              {target: "/fr/account/email", want: [4]int{303, 422, 422, 422}},
-		"POST /{lang:fr|en}/account/sessions":           {target: "/fr/account/sessions", form: form("id", "{alice}"), want: [4]int{303, 303, 404, 404}},
-		"POST /{lang:fr|en}/account/keys":               {target: "/fr/account/keys", form: form("name", "x", "days", "3"), want: [4]int{303, 422, 422, 422}},
-		"POST /{lang:fr|en}/account/keys/{id}":          {target: "/fr/account/keys/{alice}", want: [4]int{303, 303, 404, 404}},
-		"POST /{lang:fr|en}/go/{portal}/{merchant}":     {target: "/fr/go/sitot/{fnac}", want: [4]int{303, 303, 303, 303}},
-		"GET /{lang:fr|en}/money":                       {target: "/fr/money", want: [4]int{303, 200, 200, 200}},
-		"GET /{lang:fr|en}/money/export/{format}":       {target: "/fr/money/export/journal", want: [4]int{303, 200, 200, 200}},
-		"POST /{lang:fr|en}/money/restore":              {target: "/fr/money/restore", want: [4]int{303, 422, 422, 422}},
-		"GET /{lang:fr|en}/money/cash":                  {target: "/fr/money/cash", want: [4]int{303, 200, 200, 200}},
-		"GET /{lang:fr|en}/money/watch":                 {target: "/fr/money/watch", want: [4]int{303, 200, 200, 200}},
-		"GET /{lang:fr|en}/money/calendar.ics":          {target: "/fr/money/calendar.ics", want: [4]int{303, 200, 200, 200}},
-		"GET /{lang:fr|en}/money/purchases/{id}/claim":  {target: "/fr/money/purchases/{alice}/claim", want: [4]int{303, 200, 404, 404}},
-		"GET /{lang:fr|en}/money/purchases/{id}/proof":  {target: "/fr/money/purchases/{alice}/proof", want: [4]int{303, 200, 404, 404}},
-		"POST /{lang:fr|en}/money/purchases/{id}/claim": {target: "/fr/money/purchases/{alice}/claim", want: [4]int{303, 303, 404, 404}},
-		"GET /{lang:fr|en}/money/import":                {target: "/fr/money/import", want: [4]int{303, 200, 200, 200}},
-		"POST /{lang:fr|en}/money/import":               {target: "/fr/money/import", want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/sign-out":                    {target: "/fr/sign-out", want: [4]int{303, 303, 303, 303}},
+		"GET /{lang:fr|en}/account":                      {target: "/fr/account", want: [4]int{303, 200, 200, 200}},
+		"GET /{lang:fr|en}/account/download":             {target: "/fr/account/download", want: [4]int{303, 200, 200, 200}},
+		"POST /{lang:fr|en}/account/settings":            {target: "/fr/account/settings", form: form("country", "?"), want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/account/password":            {target: "/fr/account/password", want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/account/email":               {target: "/fr/account/email", want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/account/sessions":            {target: "/fr/account/sessions", form: form("id", "{alice}"), want: [4]int{303, 303, 404, 404}},
+		"POST /{lang:fr|en}/account/keys":                {target: "/fr/account/keys", form: form("name", "x", "days", "3"), want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/account/keys/{id}":           {target: "/fr/account/keys/{alice}", want: [4]int{303, 303, 404, 404}},
+		"POST /{lang:fr|en}/go/{portal}/{merchant}":      {target: "/fr/go/sitot/{fnac}", want: [4]int{303, 303, 303, 303}},
+		"GET /{lang:fr|en}/money":                        {target: "/fr/money", want: [4]int{303, 200, 200, 200}},
+		"GET /{lang:fr|en}/money/export/{format}":        {target: "/fr/money/export/journal", want: [4]int{303, 200, 200, 200}},
+		"POST /{lang:fr|en}/money/restore":               {target: "/fr/money/restore", want: [4]int{303, 422, 422, 422}},
+		"GET /{lang:fr|en}/money/cash":                   {target: "/fr/money/cash", want: [4]int{303, 200, 200, 200}},
+		"GET /{lang:fr|en}/money/watch":                  {target: "/fr/money/watch", want: [4]int{303, 200, 200, 200}},
+		"GET /{lang:fr|en}/money/calendar.ics":           {target: "/fr/money/calendar.ics", want: [4]int{303, 200, 200, 200}},
+		"GET /{lang:fr|en}/money/purchases/{id}/claim":   {target: "/fr/money/purchases/{alice}/claim", want: [4]int{303, 200, 404, 404}},
+		"GET /{lang:fr|en}/money/purchases/{id}/proof":   {target: "/fr/money/purchases/{alice}/proof", want: [4]int{303, 200, 404, 404}},
+		"POST /{lang:fr|en}/money/purchases/{id}/claim":  {target: "/fr/money/purchases/{alice}/claim", want: [4]int{303, 303, 404, 404}},
+		"GET /{lang:fr|en}/money/rules":                  {target: "/fr/money/rules", want: [4]int{303, 200, 200, 200}},
+		"POST /{lang:fr|en}/money/rules":                 {target: "/fr/money/rules", form: form("text", "rule: x"), want: [4]int{303, 422, 422, 422}},
+		"GET /{lang:fr|en}/money/rules/{id}":             {target: "/fr/money/rules/{alice}", want: [4]int{303, 200, 404, 404}},
+		"POST /{lang:fr|en}/money/rules/{id}":            {target: "/fr/money/rules/{alice}", form: form("text", "rule: x"), want: [4]int{303, 422, 404, 404}},
+		"GET /{lang:fr|en}/money/rules/{id}/file":        {target: "/fr/money/rules/{alice}/file", want: [4]int{303, 200, 404, 404}},
+		"POST /{lang:fr|en}/money/rules/{id}/delete":     {target: "/fr/money/rules/{alice}/delete", want: [4]int{303, 303, 404, 404}},
+		"GET /{lang:fr|en}/money/payouts":                {target: "/fr/money/payouts", want: [4]int{303, 200, 200, 200}},
+		"POST /{lang:fr|en}/money/payouts":               {target: "/fr/money/payouts", form: form("portal", "sitot", "amount", "5", "line", "{alice}"), want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/money/payouts/asked":         {target: "/fr/money/payouts/asked", form: form("portal", "sitot", "unit", "EUR", "seen", "1"), want: [4]int{303, 303, 303, 303}},
+		"POST /{lang:fr|en}/money/purchases/{id}/answer": {target: "/fr/money/purchases/{alice}/answer", form: form("answer", "won"), want: [4]int{303, 422, 404, 404}},
+		"GET /{lang:fr|en}/money/import":                 {target: "/fr/money/import", want: [4]int{303, 200, 200, 200}},
+		"POST /{lang:fr|en}/money/import":                {target: "/fr/money/import", want: [4]int{303, 422, 422, 422}},
 		// Another's upload is gone for me, and I am sent to hand in my own.
 		"GET /{lang:fr|en}/money/import/{id}":           {target: "/fr/money/import/{alice}", want: [4]int{303, 200, 303, 303}},
 		"POST /{lang:fr|en}/money/import/{id}":          {target: "/fr/money/import/{alice}", form: form("rule", "x"), want: [4]int{303, 303, 303, 303}},
@@ -175,6 +187,12 @@ func (p *crowd) theirs(route string) string {
 	case strings.Contains(route, "/money/import/{id}"):
 		p.handed.put(p.alice.ID, &handedIn{"upload", "", "sitot", []byte("Wann\tWo\tWieviel\n1.9.2026\tFnac\t4,20\n"), today})
 		return "upload"
+	case strings.Contains(route, "/money/rules/{id}"):
+		d := earnings.Document{Kind: statement.DocumentKind, Name: "alices-own", Body: []byte(aRule)}
+		if err := p.ledgers.SaveDocument(ctx, p.alice.ID, d); err != nil {
+			p.t.Fatal(err)
+		}
+		return d.Name
 	case strings.HasSuffix(route, "/claim"), strings.HasSuffix(route, "/proof"):
 		return p.missing(p.alice)
 	case strings.Contains(route, "/money/purchases/{id}"):

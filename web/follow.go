@@ -24,6 +24,7 @@ func (s *Server) followRoutes() []Route {
 		{get, "/{lang:fr|en}/money/calendar.ics", Shopper, NoStore, maxBody, ratePages, s.calendar},
 		{get, "/{lang:fr|en}/money/purchases/{id}/claim", Shopper, NoStore, maxBody, ratePages, s.claimPage},
 		{get, "/{lang:fr|en}/money/purchases/{id}/proof", Shopper, NoStore, maxBody, rateForms, s.proofPack},
+		{post, "/{lang:fr|en}/money/purchases/{id}/answer", Shopper, NoStore, maxForm, rateForms, s.claimAnswered},
 		{post, "/{lang:fr|en}/money/purchases/{id}/claim", Shopper, NoStore, maxForm, rateForms, s.claimSent},
 	}
 }
@@ -40,8 +41,15 @@ func (s *Server) follow(v *visit) (x followed, err error) {
 	if x.Book, err = s.ledgers.Book(v.ctx, v.user.ID); err != nil {
 		return x, err
 	}
-	if x.Known, err = s.ledgers.Known(v.ctx, v.user.ID); err != nil {
-		return x, err
+	x.Known, err = s.knownOf(v)
+	return x, err
+}
+
+// knownOf is what there is to know about the visitor's purchases.
+func (s *Server) knownOf(v *visit) (*store.Known, error) {
+	x, err := s.ledgers.Known(v.ctx, v.user.ID)
+	if err != nil {
+		return nil, err
 	}
 	x.VAT = func(c cashback.Country, day cashback.Date) (cashback.Decimal, bool) {
 		r, ok := s.vat.On(c, day)
@@ -70,7 +78,7 @@ func (s *Server) cashPage(v *visit) (*reply, error) {
 		return nil, err
 	}
 	return html(v.ctx, pages.Cash(s.chrome(v, "money"), &pages.CashView{
-		Outs: earnings.CashOuts(x.Book, x.Facts, v.now), PortalName: x.name, Now: v.now,
+		Outs: earnings.CashOuts(x.Book, x.Facts, v.now), PortalName: x.name, Seen: x.Head, Now: v.now,
 		Currency: func(id string) cashback.Currency { return x.Portals[id].Currency },
 	}))
 }
@@ -122,7 +130,7 @@ type claimQuery struct {
 
 // caseOf is the claim that a purchase gives cause for; NotFound where it gives none.
 func (s *Server) caseOf(v *visit, q claimQuery) (c claim.Case, clock earnings.Clock, in string, err error) {
-	x, err := s.follow(v)
+	x, err := s.knownOf(v)
 	if err != nil {
 		return c, clock, "", err
 	}

@@ -251,11 +251,14 @@ func (s *Server) purchasePage(v *visit) (*reply, error) {
 	}](v); err != nil {
 		return nil, err
 	}
-	return s.showPurchase(v, pages.Form{}, pages.Form{})
+	return s.showPurchase(v, purchaseForms{})
 }
 
-// showPurchase is a purchase's page, with its forms as they were refused.
-func (s *Server) showPurchase(v *visit, complete, move pages.Form) (*reply, error) {
+// purchaseForms are the forms of a purchase's page, as they were refused.
+type purchaseForms struct{ complete, move, answer pages.Form }
+
+// showPurchase is a purchase's page.
+func (s *Server) showPurchase(v *visit, forms purchaseForms) (*reply, error) {
 	id := purchaseID(v)
 	p, events, err := s.ledgers.Purchase(v.ctx, v.user.ID, id)
 	if err != nil {
@@ -267,7 +270,7 @@ func (s *Server) showPurchase(v *visit, complete, move pages.Form) (*reply, erro
 	}
 	v.page = "money/purchases/" + url.PathEscape(id)
 	x := &pages.PurchaseView{
-		Purchase: p, PortalName: nameOf(names, p.Portal), Events: events, Seen: p.Events[len(p.Events)-1], Complete: complete, Move: move, Now: v.now,
+		Purchase: p, PortalName: nameOf(names, p.Portal), Events: events, Seen: p.Events[len(p.Events)-1], Complete: forms.complete, Move: forms.move, Answer: forms.answer, Now: v.now,
 	}
 	if x.Terms, err = s.termsOf(v.ctx, v.user.ID, p); err != nil {
 		return nil, err
@@ -281,15 +284,23 @@ func (s *Server) showPurchase(v *visit, complete, move pages.Form) (*reply, erro
 		}
 	}
 	for _, to := range earnings.States {
-		if to == earnings.StateDonated || to == p.State {
+		if to == p.State {
 			continue
 		}
-		if _, ok := earnings.Steps(p.State, to); ok {
+		if _, ok := handWay(p.State, to); ok {
 			x.Next = append(x.Next, to)
 		}
 	}
+	known, err := s.knownOf(v)
+	if err != nil {
+		return nil, err
+	}
+	x.Alerts = earnings.WatchPurchase(p, known.Facts, cashback.DateOf(v.now))
+	if err := known.Err(); err != nil {
+		return nil, err
+	}
 	rep, err := html(v.ctx, pages.Purchase(s.chrome(v, "money"), x))
-	if !complete.OK() || !move.OK() {
+	if !forms.complete.OK() || !forms.move.OK() || !forms.answer.OK() {
 		return refused(rep, err)
 	}
 	return rep, err
@@ -342,7 +353,7 @@ func (s *Server) complete(v *visit) (*reply, error) {
 	}
 	paid := typedMoney(v, &form, "amount", f.Amount, currency)
 	if !form.OK() {
-		return s.showPurchase(v, form, pages.Form{})
+		return s.showPurchase(v, purchaseForms{complete: form})
 	}
 	terms, err := s.termsOf(v.ctx, v.user.ID, p)
 	if err != nil {
@@ -355,7 +366,7 @@ func (s *Server) complete(v *visit) (*reply, error) {
 	}
 	return s.write(v, p.ID, []earnings.Event{e}, func(say string) (*reply, error) {
 		form.Refuse("", say)
-		return s.showPurchase(v, form, pages.Form{})
+		return s.showPurchase(v, purchaseForms{complete: form})
 	})
 }
 
@@ -430,8 +441,9 @@ func (s *Server) promised(v *visit, t *earnings.Terms, paid cashback.Money) *ear
 
 type moveForm struct {
 	ID       string `path:"id"`
-	State    string `form:"state" enum:"clicked,expected,tracked,confirmed,payable,requested,paid,declined,reversed" required:"true"`
+	State    string `form:"state" enum:"clicked,expected,tracked,confirmed,payable,requested,paid,donated,declined,reversed" required:"true"`
 	Cashback string `form:"cashback"`
+	To       string `form:"to" most:"200"`
 	Note     string `form:"note" most:"200"`
 	Seen     uint64 `form:"seen"`
 }
@@ -449,21 +461,24 @@ func (s *Server) moveOn(v *visit) (*reply, error) {
 	amount := s.typedAmount(v, &form, "cashback", f.Cashback, p)
 	again := func(say string) (*reply, error) {
 		form.Refuse("", say)
-		return s.showPurchase(v, pages.Form{}, form)
+		return s.showPurchase(v, purchaseForms{move: form})
 	}
 	if !form.OK() {
-		return s.showPurchase(v, pages.Form{}, form)
+		return s.showPurchase(v, purchaseForms{move: form})
 	}
 	events, key := handSteps(p, earnings.State(f.State), amount, s.Now())
 	if key != "" {
 		form.Refuse("cashback", v.locale.T(key))
-		return s.showPurchase(v, pages.Form{}, form)
+		return s.showPurchase(v, purchaseForms{move: form})
 	}
 	if events == nil {
 		return again(v.locale.T("money.not_so"))
 	}
 	for i := range events {
 		events[i].Note, events[i].Key = f.Note, handKey(p.ID, f.Seen, i)
+		if events[i].Kind == earnings.Donation {
+			events[i].Note = strings.TrimSpace(f.To) // names the association
+		}
 	}
 	return s.write(v, p.ID, events, again)
 }
@@ -493,6 +508,18 @@ func (s *Server) typedAmount(v *visit, form *pages.Form, field, value string, p 
 	return &a
 }
 
+// handWay is earnings.Steps with the way to an association: what is payable is given.
+func handWay(from, to earnings.State) ([]earnings.EventKind, bool) {
+	if to != earnings.StateDonated {
+		return earnings.Steps(from, to)
+	}
+	if from == earnings.StatePayable || from == earnings.StateRequested {
+		return []earnings.EventKind{earnings.Donation}, true
+	}
+	kinds, ok := earnings.Steps(from, earnings.StatePayable)
+	return append(kinds, earnings.Donation), ok && from != earnings.StateDonated
+}
+
 // handSteps are the events that bring a purchase to a state and an amount; nil where
 // there is no way, with the key of a sentence where only the amount is missing.
 func handSteps(p earnings.Purchase, to earnings.State, amount *earnings.Amount, now time.Time) (events []earnings.Event, missing string) {
@@ -508,7 +535,7 @@ func handSteps(p earnings.Purchase, to earnings.State, amount *earnings.Amount, 
 		e.Amount = amount
 		return []earnings.Event{e}, ""
 	}
-	kinds, ok := earnings.Steps(p.State, to)
+	kinds, ok := handWay(p.State, to)
 	if !ok {
 		return nil, ""
 	}
@@ -553,11 +580,13 @@ func (s *Server) showNewPurchase(v *visit, form pages.Form) (*reply, error) {
 
 type newPurchaseForm struct {
 	Portal   string `form:"portal" required:"true"`
-	Shop     string `form:"shop" required:"true" most:"200"`
+	Shop     string `form:"shop" most:"200"`
 	Date     string `form:"date" required:"true"`
-	Amount   string `form:"amount" required:"true"`
+	Amount   string `form:"amount"`
 	Cashback string `form:"cashback"`
 	Order    string `form:"order" most:"200"`
+	For      string `form:"for" enum:"purchase,sign_up,referral,other"`
+	Business bool   `form:"business"`
 }
 
 // newPurchase notes a purchase that wasn't begun here.
@@ -580,7 +609,21 @@ func (s *Server) newPurchase(v *visit) (*reply, error) {
 		form.Refuse("date", v.locale.T("add.date_range"))
 	}
 	currency := cmp.Or(portal.Currency, s.currencyOfCountry(s.DefaultCountry))
-	basket := earnings.AmountOf(typedMoney(v, &form, "amount", f.Amount, currency))
+	what := earnings.RewardFor(cmp.Or(f.For, string(earnings.ForPurchase)))
+	var basket *earnings.Amount
+	if f.Amount != "" {
+		a := earnings.AmountOf(typedMoney(v, &form, "amount", f.Amount, currency))
+		basket = &a
+	}
+	if what == earnings.ForPurchase { // a purchase is at a shop and costs something
+		for field, value := range map[string]string{"shop": f.Shop, "amount": f.Amount} {
+			if strings.TrimSpace(value) == "" {
+				form.Refuse(field, v.locale.T("error.value_missing", "Field", label(v, field)))
+			}
+		}
+	} else if f.Cashback == "" { // a bonus is its amount
+		form.Refuse("cashback", v.locale.T("error.value_missing", "Field", label(v, "cashback")))
+	}
 	var expected *earnings.Amount
 	if f.Cashback != "" {
 		a := earnings.AmountOf(typedMoney(v, &form, "cashback", f.Cashback, currency))
@@ -595,7 +638,15 @@ func (s *Server) newPurchase(v *visit) (*reply, error) {
 	}
 	e := earnings.Event{
 		Kind: earnings.Expected, At: noon(day, s.Zone), Purchase: id, Portal: portal.ID, Shop: strings.TrimSpace(f.Shop),
-		Basket: &basket, Amount: expected, Order: f.Order, Source: "hand", Key: "hand:" + id,
+		Basket: basket, Amount: expected, Order: f.Order, Business: f.Business, Source: "hand", Key: "hand:" + id,
+	}
+	switch what { // a bonus that the portal promises stands there from the beginning
+	case earnings.ForSignUp:
+		e.Kind = earnings.JoinBonus
+	case earnings.ForReferral:
+		e.Kind = earnings.Referral
+	case earnings.ForOther:
+		e.Kind, e.For = earnings.Tracked, what
 	}
 	return s.write(v, id, []earnings.Event{e}, func(say string) (*reply, error) {
 		form.Refuse("", say)

@@ -176,6 +176,8 @@ func (s *Server) routes() []Route {
 	table = append(table, s.moneyRoutes()...)
 	table = append(table, s.importRoutes()...)
 	table = append(table, s.followRoutes()...)
+	table = append(table, s.payoutRoutes()...)
+	table = append(table, s.ruleRoutes()...)
 	table = append(table, s.deskRoutes()...)
 	for _, o := range slices.Concat(s.operations(), s.opsOperations()) {
 		table = append(table, o.route)

@@ -249,6 +249,10 @@ func headerCases(t *testing.T, s *Server) []headerCase {
 		{name: "purchase of nobody", target: "/fr/money/purchases/1", status: 303, cache: "no-store", kind: kindText},
 		{name: "terms of nobody", target: "/fr/money/purchases/1/terms", status: 303, cache: "no-store", kind: kindText},
 		{name: "leaving as nobody", target: "/fr/money/purchases/1/leave", status: 303, cache: "no-store", kind: kindText},
+		{name: "payouts of nobody", target: "/fr/money/payouts", status: 303, cache: "no-store", kind: kindText},
+		{name: "rules of nobody", target: "/fr/money/rules", status: 303, cache: "no-store", kind: kindText},
+		{name: "a rule of nobody", target: "/fr/money/rules/quidco", status: 303, cache: "no-store", kind: kindText},
+		{name: "a rule's file of nobody", target: "/fr/money/rules/quidco/file", status: 303, cache: "no-store", kind: kindText},
 		{name: "adding as nobody", target: "/fr/money/add", status: 303, cache: "no-store", kind: kindText},
 		{name: "download of nobody", target: "/fr/account/download", status: 303, cache: "no-store", kind: kindText},
 

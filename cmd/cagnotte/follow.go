@@ -155,6 +155,7 @@ type ledgerClaimCmd struct {
 	Problem  string `help:"What is wrong: missing, short, overdue or declined. Without, what the watch has seen."`
 	Lang     string `help:"The letter's language." enum:"en,fr" default:"en"`
 	Member   string `help:"Your name or number at the portal." placeholder:"TEXT"`
+	Sent     bool   `help:"Note that it is sent now."`
 	Pack     string `help:"Also write the proof pack, a ZIP; the file must not exist yet." placeholder:"FILE" type:"path"`
 }
 
@@ -202,6 +203,19 @@ func (c ledgerClaimCmd) Run(w *world) error {
 			_, err = f.Write(pack.Bytes())
 			if err = errors.Join(err, f.Close()); err != nil {
 				return cashback.Errorf(cashback.DiskFailed, "write %s: %w", c.Pack, err)
+			}
+		}
+		if c.Sent {
+			var sent []earnings.Event
+			for _, kind := range []earnings.EventKind{earnings.ClaimOpened, earnings.ClaimSent} {
+				if kind != earnings.ClaimOpened || p.Claim != earnings.ClaimOpened {
+					sent = append(sent, earnings.Event{
+						Kind: kind, At: w.now(), Purchase: p.ID, Portal: p.Portal, Source: "hand", Key: fmt.Sprintf("claim:%s:%d:%s", p.ID, x.Head, kind),
+					})
+				}
+			}
+			if _, err := x.store.Ledgers().Enter(w.ctx, x.user.ID, store.Entry{Events: sent, After: &x.Head}); err != nil {
+				return err
 			}
 		}
 		_, err = fmt.Fprintf(w.stdout, "%s\n\n%s\n", letter.Subject, letter.Body)

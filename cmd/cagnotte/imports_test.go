@@ -171,6 +171,19 @@ func TestFollowVerbs(t *testing.T) {
 	verb(exitInvalid, "payout", "3.33", "--portal", "exemple-fr")
 	has(verb(exitOK, "payout", "7.11", "--portal", "exemple-fr", "--id", "P1"), "payout P1: 2 lines")
 	has(verb(exitOK, "balances"), "paid", "7.11 EUR", "5.22 EUR")
+	// A payout that covers part of the lines, to an association; the rest counts next time.
+	verb(exitInvalid, "payout", "5.50", "--portal", "exemple-fr")
+	has(verb(exitOK, "payout", "5.50", "--portal", "exemple-fr", "--part", "--to", "Restos du cœur"), "1 lines, 5.50 EUR")
+	has(verb(exitOK, "balances"), "donated", "5.22 EUR")
+
+	// A claim is sent, and answered.
+	verb(exitInvalid, "answer", "lost", "won")
+	has(verb(exitOK, "claim", "lost", "--sent"), "F-1")
+	has(verb(exitOK, "watch"), "nothing to see to")
+	verb(exitInvalid, "answer", "lost", "part")
+	has(verb(exitOK, "answer", "lost", "part", "--amount", "2.10", "--note", "ohne Versand"), "claim part, the purchase is tracked, 2.10 EUR")
+	verb(exitInvalid, "answer", "lost", "won")
+	has(verb(exitOK, "balances"), "tracked", "2.10 EUR")
 }
 
 // TestReasonWords holds that every reason of the ledger's room has its words.

@@ -15,6 +15,7 @@ type CashView struct {
 	Outs       []earnings.CashOut
 	PortalName func(id string) string
 	Currency   func(id string) cashback.Currency
+	Seen       uint64
 	Now        time.Time
 }
 

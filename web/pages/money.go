@@ -27,9 +27,11 @@ type PurchaseView struct {
 	Next []earnings.State
 	// Seen is the number of the last event that the page knows.
 	Seen uint64
-	// Complete and Move are the two forms, as they were refused.
-	Complete, Move Form
-	Now            time.Time
+	// Alerts are what there is to see to about it.
+	Alerts []earnings.Alert
+	// Complete, Move and Answer are the forms, as they were refused.
+	Complete, Move, Answer Form
+	Now                    time.Time
 }
 
 // Open says that the shopper has still to say what was bought.
