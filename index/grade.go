@@ -2,6 +2,7 @@ package index
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -258,6 +259,7 @@ func distance(q, key string, limit int) (whole, begin int) {
 	for i := 1; i <= m; i++ {
 		lo, hi := max(1, i-limit), min(k, i+limit)
 		cur[lo-1] = inf
+		least := inf
 		if lo == 1 {
 			cur[0] = uint8(min(i, over))
 		}
@@ -278,6 +280,10 @@ func distance(q, key string, limit int) (whole, begin int) {
 				}
 			}
 			cur[j] = min(d, inf)
+			least = min(least, cur[j])
+		}
+		if least == inf && i > limit && int(slices.Min(prev[lo-1:hi+1])) >= limit {
+			return over, over // nothing leads on, nor does a swap from the row before
 		}
 		if hi < k {
 			cur[hi+1] = inf

@@ -2,6 +2,7 @@ package index
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
@@ -110,7 +111,10 @@ func TestAutomata(t *testing.T) {
 	for _, text := range []string{strings.Repeat("𐕴𐕵𐕶𐕷𐕸𐕹𐕺𐕻𐕼𐕽𐕾𐕿", 3), "abcdefghijklmnopqrstuvwxyz", strings.Repeat("아", 30), "𐕴𐕵𐕶𐕷𐕸𐕹 𐕺𐕻𐕼𐕽𐕾𐕿 abcdefghijklmnop ωψχφυτσρπο"} {
 		n := newNeedle(text)
 		for edits := 1; edits <= 2; edits++ {
-			err := x.text.Load().find(t.Context(), n.nearly(edits), func(cashback.MerchantID) bool { return true })
+			err := errors.Join(
+				x.text.Load().find(t.Context(), n.nearly(edits), func(cashback.MerchantID) bool { return true }),
+				x.text.Load().find(t.Context(), n.nearWords(), func(cashback.MerchantID) bool { return true }),
+			)
 			if err != nil {
 				t.Errorf("%q with %d edits: %v", text, edits, err)
 			}

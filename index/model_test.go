@@ -456,6 +456,23 @@ func TestPropertyDistance(t *testing.T) {
 	})
 }
 
+// TestPropertyHeads: the beginnings of names, packed into words of the machine, answer
+// as the names do.
+func TestPropertyHeads(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := rapid.StringMatching(`[abc]{1,7}`).Draw(t, "q")
+		key := rapid.StringMatching(`[abc ]{0,12}`).Draw(t, "key")
+		head, text := headOf(key), headOf(q)
+		if got, want := lowest(head^text, len(q)) == 0, strings.HasPrefix(glue(key), q); got != want {
+			t.Fatalf("%q begins with %q: %t", key, q, got)
+		}
+		_, begin := distance(q, key, 1)
+		if got, want := nearHead(head, text, len(q)), begin <= 1; got != want {
+			t.Fatalf("%q begins nearly with %q: %t", key, q, got)
+		}
+	})
+}
+
 // TestPropertyScan: what the names in memory match without a typing error, Bleve
 // finds too, and with the same grade.
 func TestPropertyScan(t *testing.T) {
@@ -487,7 +504,7 @@ func TestPropertyScan(t *testing.T) {
 				got[s.ID] = g
 			}
 			return true
-		})
+		}, nil)
 		if err != nil || degraded {
 			t.Fatal(degraded, err)
 		}

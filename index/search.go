@@ -67,7 +67,7 @@ func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
 	if a, ok := parseAddress(q.Text); ok {
 		g.addresses(x.byAddress(ctx, c, a, q.Country), a)
 	} else if n := newNeedle(q.Text); n.text != "" {
-		r.Degraded, err = x.match(ctx, c, &n, thorough, g.add)
+		r.Degraded, err = x.match(ctx, c, &n, thorough, g.add, nil)
 		if err != nil {
 			return Result{}, err
 		}
@@ -283,9 +283,11 @@ const enough = 3
 // match finds the shops that a text means, stage by stage: names that begin with it
 // or with its words; names that do but for a typing error; for two of them; and,
 // thorough, categories and names that share some of its words. A stage is tried
-// only if those before found little. degraded says that the stages of typing errors
-// couldn't be tried.
-func (x *Index) match(ctx context.Context, c *columns, n *needle, how effort, add adder) (degraded bool, err error) {
+// only if those before found little; a quick answer needs less. Where near isn't nil,
+// it is asked before Bleve for what has a typing error; whole says that no more need
+// be found. degraded says that the
+// stages of typing errors couldn't be tried.
+func (x *Index) match(ctx context.Context, c *columns, n *needle, how effort, add adder, near func() (found int, whole bool)) (degraded bool, err error) {
 	e := x.text.Load()
 	if e == nil {
 		scan(c, n, how, add)
@@ -317,10 +319,28 @@ func (x *Index) match(ctx context.Context, c *columns, n *needle, how effort, ad
 	stages := []func() error{
 		func() error { return stage(n.begins(), func(s *shop) Grade { return n.grade(s.keys) }) },
 		func() error {
+			if len(n.words) < 2 || how == quick && found >= enough {
+				return nil
+			}
+			return stage(n.beginWords(), func(s *shop) Grade { return n.grade(s.keys) })
+		},
+		func() error {
 			if exact || found >= enough || n.runes < nearFrom || n.runes > maxDistance {
 				return nil
 			}
-			return stage(n.nearly(1), func(s *shop) Grade { return n.near(s.keys, 1) })
+			was := found
+			if near != nil {
+				n, whole := near()
+				found, sure = found+n, sure+n
+				if whole {
+					return nil
+				}
+			}
+			err := stage(n.nearly(1), func(s *shop) Grade { return n.near(s.keys, 1) })
+			if err != nil || len(n.words) < 2 || len(n.words) > maxNearWords || n.runes == nearFrom || how == quick && found > was {
+				return err
+			}
+			return stage(n.nearWords(), func(s *shop) Grade { return n.near(s.keys, 1) })
 		},
 		func() error {
 			if found > 0 || n.runes < nearTwoFrom || n.runes > maxDistance {
@@ -401,14 +421,12 @@ func anyOf(list ...query.Query) query.Query {
 	return query.NewDisjunctionQuery(list)
 }
 
-// begins asks for names that begin with the text, or in which every word of it
-// begins a word.
-func (n *needle) begins() query.Query {
-	whole := term(fieldPrefix, cut(n.text, gram))
-	if len(n.words) < 2 {
-		return whole
-	}
-	return anyOf(whole, n.each(func(w string) query.Query { return term(fieldPrefix, w) }))
+// begins asks for names that begin with the text.
+func (n *needle) begins() query.Query { return term(fieldPrefix, cut(n.text, gram)) }
+
+// beginWords asks for names in which every word of the text begins a word.
+func (n *needle) beginWords() query.Query {
+	return n.each(func(w string) query.Query { return term(fieldPrefix, w) })
 }
 
 // each asks for all words of the text.
@@ -420,24 +438,26 @@ func (n *needle) each(q func(word string) query.Query) query.Query {
 	return query.NewConjunctionQuery(all)
 }
 
-// nearly asks for the same with typing errors: in short texts only whole names are
-// near, in longer ones also their beginnings.
+// nearly asks for names that begin with the text but for typing errors; in short
+// texts only whole names are near.
 func (n *needle) nearly(edits int) query.Query {
 	// Of a name that lacks letters here, the terms must reach as far as the text does.
 	text := cut(n.text, gram-edits)
 	if n.runes <= nearFrom {
 		return fuzzy(fieldName, text, edits)
 	}
-	whole := fuzzy(fieldPrefix, text, edits)
-	if len(n.words) < 2 || len(n.words) > maxNearWords || edits > 1 {
-		return whole
-	}
-	return anyOf(whole, n.each(func(w string) query.Query {
+	return fuzzy(fieldPrefix, text, edits)
+}
+
+// nearWords asks for names in which every word of the text begins a word, but for a
+// typing error in each.
+func (n *needle) nearWords() query.Query {
+	return n.each(func(w string) query.Query {
 		if utf8.RuneCountInString(w) <= nearFrom {
 			return term(fieldPrefix, w)
 		}
 		return fuzzy(fieldPrefix, cut(w, gram-1), 1)
-	}))
+	})
 }
 
 // some asks for any word of the text.
@@ -471,7 +491,7 @@ func (x *Index) Suggest(ctx context.Context, text string, country cashback.Count
 		text = a.label()
 	}
 	if needle := newNeedle(text); needle.text != "" && g.total == 0 && !x.first(ctx, g, &needle) {
-		if _, err := x.match(ctx, c, &needle, quick, g.add); err != nil {
+		if _, err := x.match(ctx, c, &needle, quick, g.add, func() (int, bool) { return x.nearFirst(ctx, g, &needle) }); err != nil {
 			return nil, err
 		}
 	}
