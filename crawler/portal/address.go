@@ -149,6 +149,9 @@ func absolute(base *url.URL, link string) (*url.URL, bool) {
 	if link == "" || strings.HasPrefix(link, "#") || len(link) > maxURL {
 		return nil, false
 	}
+	if u := onSite(base, link); u != nil {
+		return u, true
+	}
 	if strings.ContainsAny(link, " \t\n\r\\") {
 		link = asBrowsers.Replace(link)
 	}
@@ -171,6 +174,31 @@ func absolute(base *url.URL, link string) (*url.URL, bool) {
 		return nil, false
 	}
 	return u, true
+}
+
+// onSite resolves what most links are, a path of letters, digits and hyphens on the
+// page's own host; nil is any other.
+func onSite(base *url.URL, link string) *url.URL {
+	if base == nil || base.Scheme != "http" && base.Scheme != "https" || link[0] != '/' || len(base.Host)+len(link)+len("https://") > maxURL {
+		return nil
+	}
+	for i := 1; i < len(link); i++ {
+		switch c := link[i]; {
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_':
+		case c == '/' && link[i-1] != '/', c == '.' && link[i-1] != '/' && link[i-1] != '.': // neither "//" nor dots that climb
+		default:
+			return nil
+		}
+	}
+	for i := range len(base.Host) {
+		if c := base.Host[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' && c != ':' {
+			return nil
+		}
+	}
+	if base.Host == "" {
+		return nil
+	}
+	return &url.URL{Scheme: base.Scheme, Host: base.Host, Path: link}
 }
 
 // spelled is the address with the letters that the page wrote it in: a link with

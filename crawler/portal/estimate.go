@@ -92,7 +92,7 @@ func packed(name string) uint64 {
 	return n
 }
 
-var classes = func() map[uint64]class {
+var classes = func() *[1 << classBits]classEntry {
 	out := map[uint64]class{}
 	add := func(c class, names string) {
 		for name := range strings.FieldsSeq(names) {
@@ -112,8 +112,36 @@ var classes = func() map[uint64]class {
 	add(foreignTag, "svg math")
 	add(breakout, "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta nobr ol p pre ruby s small span strong strike sub sup table tt u ul var font")
 	add(alone, "button nobr a option optgroup select form")
-	return out
+	table := new([1 << classBits]classEntry)
+	for name, c := range out {
+		i := slotOf(name)
+		for table[i].name != 0 {
+			i = (i + 1) % len(table)
+		}
+		table[i] = classEntry{name, c}
+	}
+	return table
 }()
+
+// classBits makes the table eight times as large as there are names: each is asked
+// for at every tag of every page.
+const classBits = 10
+
+type classEntry struct {
+	name  uint64
+	class class
+}
+
+func slotOf(name uint64) int { return int(name * 0x9e3779b97f4a7c15 >> (64 - classBits)) }
+
+// classOf is the class of a packed name; 0 of one that has none.
+func classOf(name uint64) class {
+	for i := slotOf(name); ; i = (i + 1) % len(classes) {
+		if e := &classes[i]; e.name == name || e.name == 0 {
+			return e.class
+		}
+	}
+}
 
 var (
 	tagP, tagDiv, tagAddress = packed("p"), packed("div"), packed("address")
@@ -202,9 +230,10 @@ func (e *estimator) tag() {
 		if attrs > maxPerTag {
 			e.attrs = maxAttributes + 1
 		}
-		e.startTag(name, s[1:n], s[n:length], closed, attrs)
+		k := classOf(name)
+		e.startTag(name, k, s[1:n], s[n:length], closed, attrs)
 		e.at += length
-		if k := classes[name]; k&rawText != 0 && e.foreign == 0 {
+		if k&rawText != 0 && e.foreign == 0 {
 			start := e.at
 			if end := e.raw(s[1:n]); name == tagScript {
 				e.note(start, end)
@@ -281,7 +310,9 @@ func attributes(s string, from int) (length int, closed bool, n int) {
 
 func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' }
 
-func ends(c byte, name bool) bool { return blank(c) || c == '>' || name && (c == '/' || c == '=') }
+func ends(c byte, name bool) bool {
+	return c <= '>' && (blank(c) || c == '>' || name && (c == '/' || c == '='))
+}
 
 // raw skips a raw text element's text and its end tag, and says where the text ends.
 func (e *estimator) raw(name string) int {
@@ -400,8 +431,7 @@ func atSpecial(o *openElement) bool {
 	return o.class&special != 0 && o.name != tagDiv && o.name != tagP && o.name != tagAddress
 }
 
-func (e *estimator) startTag(name uint64, tag, rest string, closed bool, attrs int) {
-	k := classes[name]
+func (e *estimator) startTag(name uint64, k class, tag, rest string, closed bool, attrs int) {
 	e.steps += 6 + attrs
 	if k&rootTag != 0 {
 		// copyAttributes reads what is there already.
@@ -436,8 +466,11 @@ func (e *estimator) startTag(name uint64, tag, rest string, closed bool, attrs i
 		}
 		if k&item != 0 {
 			i := e.find(name, atSpecial)
-			if other := map[uint64]uint64{tagDd: tagDt, tagDt: tagDd}[name]; other != 0 {
-				i = max(i, e.find(other, atSpecial))
+			switch name {
+			case tagDd:
+				i = max(i, e.find(tagDt, atSpecial))
+			case tagDt:
+				i = max(i, e.find(tagDd, atSpecial))
 			}
 			if i >= 0 {
 				e.popTo(i)
@@ -503,7 +536,7 @@ func (e *estimator) startTag(name uint64, tag, rest string, closed bool, attrs i
 }
 
 func (e *estimator) endTag(name uint64) {
-	k := classes[name]
+	k := classOf(name)
 	e.steps += 6
 	switch {
 	case k&void != 0 && name != tagBr:

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/andybalholm/cascadia"
 	"golang.org/x/net/html"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -176,7 +178,7 @@ func FuzzRead(f *testing.F) {
 
 // FuzzSelector: no selector makes the compiler or a walk panic.
 func FuzzSelector(f *testing.F) {
-	for _, s := range []string{"a", "> a.b[c='d, e']", "+ dd", ":scope > a, b:has(c)", "a:not(.b) ~ c", `[x="]"]`, "a,,b", "a >", `\,`} {
+	for _, s := range []string{"a", "> a.b[c='d, e']", "+ dd", ":scope > a, b:has(c)", "a:not(.b) ~ c", `[x="]"]`, "a,,b", "a >", `\,`, "+ dd b", "~ dd > c, + a b", ":scope + dd b"} {
 		f.Add(s)
 	}
 	root, err := parseHTML(`<div><a class=b c="d, e"><dd><b><c></c></b></a><dd>x</div>`)
@@ -197,6 +199,61 @@ func FuzzSelector(f *testing.F) {
 			for range 3 {
 				sel.all(n, &m, func(*html.Node) bool { return true })
 			}
+		}
+	})
+}
+
+// FuzzPlainSelector holds the quick matching of names and classes to cascadia's.
+func FuzzPlainSelector(f *testing.F) {
+	for _, s := range []string{"div", ".shop", "li.shop.on", "#list", "p#a.b", "DIV.Shop", ".a-b_c"} {
+		f.Add(s, `<div id="list" class="shop shopping"><LI class=" on	shop
+x">a</li><p id=a class="b b">b</p><i class="Shop a-b_c"></i><svg><foreignObject class=shop></svg></div>`)
+	}
+	f.Fuzz(func(t *testing.T, s, page string) {
+		p := plainOf(s)
+		if p == nil || len(page) > 10_000 {
+			return
+		}
+		sel, err := cascadia.Parse(s)
+		if err != nil {
+			return
+		}
+		root, err := parseHTML(page)
+		if err != nil {
+			return
+		}
+		for n := root; n != nil; n = next(n, root) {
+			if got, want := p.match(n), sel.Match(n); got != want {
+				t.Fatalf("%s on <%s %v>: %v, cascadia says %v", s, n.Data, n.Attr, got, want)
+			}
+		}
+	})
+}
+
+// FuzzOnSite holds the quick way of resolving links to the whole one.
+func FuzzOnSite(f *testing.F) {
+	for _, l := range []string{"/a", "/a/b-c_d.html", "/a//b", "/../a", "/a/./b", "//evil.test/", "/a?b", "/%41", "/é", "/", "/a.b..c", "/.a"} {
+		f.Add("https://www.exemple.test/x/y", l)
+	}
+	f.Add("http://\x8d", "/")
+	f.Fuzz(func(t *testing.T, at, link string) {
+		base, err := url.Parse(at)
+		if err != nil || link == "" {
+			return
+		}
+		quick := onSite(base, link)
+		if quick == nil {
+			return
+		}
+		u, err := url.Parse(link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := base.ResolveReference(u).String(); quick.String() != want {
+			t.Fatalf("%s on %s is %s, not %s", link, at, quick, want)
+		}
+		if whole, ok := absolute(base, link+"#x"); !ok || whole.String() != quick.String() {
+			t.Fatalf("%s on %s is %v %v, not %s", link, at, whole, ok, quick)
 		}
 	})
 }

@@ -517,11 +517,7 @@ func (e *reader) count(r *Reading) {
 // extract reads the entries of all the rule's lists, in the page's order. why
 // says which list is missing.
 func (e *reader) extract(top *scope) (items []Item, why string) {
-	type placed struct {
-		Item
-		at int
-	}
-	var all []placed
+	var at []int // where each entry stands, of several lists
 	ordered := len(e.rule.lists) > 1
 	for _, l := range e.rule.lists {
 		scopes, missing := e.entries(top, l)
@@ -531,9 +527,10 @@ func (e *reader) extract(top *scope) (items []Item, why string) {
 		if l.leadsOnly(e.rule) {
 			continue
 		}
+		items = slices.Grow(items, min(len(scopes), maxItems-len(items)))
 		for _, s := range scopes {
 			e.meter.spend(10)
-			if len(all) >= maxItems {
+			if len(items) >= maxItems {
 				e.issue("dropped", fmt.Sprintf("more than %d entries", maxItems))
 				break
 			}
@@ -541,19 +538,27 @@ func (e *reader) extract(top *scope) (items []Item, why string) {
 			if !ok {
 				continue
 			}
-			p := placed{Item: it}
-			if ordered && s.node != nil {
-				p.at = e.place(s.node)
+			items = append(items, it)
+			if ordered {
+				place := 0
+				if s.node != nil {
+					place = e.place(s.node)
+				}
+				at = append(at, place)
 			}
-			all = append(all, p)
 		}
 	}
 	if ordered {
-		slices.SortStableFunc(all, func(a, b placed) int { return a.at - b.at })
-	}
-	items = make([]Item, len(all))
-	for i := range all {
-		items[i] = all[i].Item
+		order := make([]int, len(items))
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return at[a] - at[b] })
+		sorted := make([]Item, len(items))
+		for i, from := range order {
+			sorted[i] = items[from]
+		}
+		items = sorted
 	}
 	return items, why
 }
