@@ -25,6 +25,7 @@ import (
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/merchant"
 	"github.com/cagnotte/cagnotte/internal/store"
+	"github.com/cagnotte/cagnotte/internal/store/storetest"
 )
 
 // The size that the project promises its numbers for: 400,000 offers.
@@ -38,15 +39,11 @@ const (
 // among the temporary files.
 func bigTown(b *testing.B) string {
 	b.Helper()
-	dir := filepath.Join(os.TempDir(), "cagnotte-bench-web-2")
+	dir := filepath.Join(os.TempDir(), "cagnotte-bench-web-3")
 	if _, err := os.Stat(filepath.Join(dir, "whole")); err == nil {
 		return dir
 	}
 	_ = os.RemoveAll(dir)
-	st, err := store.Open(context.Background(), filepath.Join(dir, "store"), store.Options{Now: func() time.Time { return today }})
-	if err != nil {
-		b.Fatal(err)
-	}
 	facts := townPortals()
 	var portals []cashback.Portal
 	for i := range benchPortals {
@@ -55,50 +52,13 @@ func bigTown(b *testing.B) string {
 		p.Homepage = "https://www." + p.ID + ".test"
 		portals = append(portals, p)
 	}
-	if err := st.SavePortals(context.Background(), portals); err != nil {
+	town := storetest.Town{Portals: portals, Shops: benchShops, Listed: benchListed, At: today}
+	if err := town.Fill(b.Context(), filepath.Join(dir, "store")); err != nil {
 		b.Fatal(err)
 	}
-	rng := rand.New(rand.NewPCG(1, 2))
-	known := map[int]bool{}
-	// Every shop is listed by eight portals: eight shufflings, each dealt out to ten.
-	var shuffled []int
-	for i, p := range portals {
-		if i%(benchShops/benchListed) == 0 {
-			shuffled = rng.Perm(benchShops)
-		}
-		plan := merchant.Plan{Portal: p.ID, Assign: map[string]cashback.MerchantID{}, Founders: map[cashback.MerchantID]merchant.Ref{}}
-		var offers []cashback.Offer
-		for i, shop := range shuffled[:benchListed] {
-			rate := fmt.Sprintf("%d.%d", 1+rng.IntN(12), rng.IntN(10))
-			name := "Boutique " + strconv.Itoa(shop)
-			link := p.Homepage + "/boutique/" + strconv.Itoa(shop)
-			id := cashback.MerchantID(shop + 1)
-			plan.Assign[link] = id
-			if !known[shop] {
-				known[shop] = true
-				slug := "boutique-" + strconv.Itoa(shop) + "-fr"
-				plan.New = append(plan.New, cashback.Merchant{ID: id, Name: name, Slug: slug, Country: "FR", Domain: slug + ".test"})
-				plan.Founders[id] = merchant.Ref{Portal: p.ID, Key: link}
-			}
-			offers = append(offers, cashback.Offer{
-				Entry: cashback.Entry{Key: link, Name: name, Country: "FR", Link: link}, Kind: cashback.Percent, Tiers: []cashback.Tier{percent(rate)}, Status: cashback.OK,
-				Receipt: cashback.Receipt{
-					Portal: p.ID, URL: p.Homepage + "/boutiques?page=" + strconv.Itoa(i/50), ReadAt: today, RawText: rate + " %",
-					Hash: fmt.Sprintf("%064x", i/50), DefinitionVersion: "v1", Run: p.ID + "-1",
-				},
-			})
-		}
-		_, err := st.Publish(context.Background(), store.Publication{
-			Snapshot: cashback.Snapshot{Portal: p, Offers: offers, Run: cashback.Run{ID: p.ID + "-1", Portal: p.ID, StartedAt: today, EndedAt: today, Complete: true, Finish: "done"}},
-			Judgement: cashback.Judgement{
-				Verdict: cashback.Publish, Health: cashback.PortalHealth{Portal: p.ID, State: cashback.Healthy, LastGoodAt: today},
-			},
-			Plan: plan,
-		})
-		shuffled = shuffled[benchListed:]
-		if err != nil {
-			b.Fatal(err)
-		}
+	st, err := store.Open(b.Context(), filepath.Join(dir, "store"), store.Options{Now: func() time.Time { return today }})
+	if err != nil {
+		b.Fatal(err)
 	}
 	x, stop := runIndex(b, filepath.Join(dir, "index"), st)
 	for !x.Ready().Ready {
