@@ -84,6 +84,24 @@ func TestSearchPage(t *testing.T) {
 	if got := document(t, s, "/fr/search?min_percent=lots", 400).Find(".error p").First().Text(); !strings.Contains(got, "min_percent") || strings.Contains(got, "rate") {
 		t.Errorf("a wrong filter in French: %q", got)
 	}
+	// A portal's own page is no shop's, and says whose it is.
+	d = document(t, s, "/fr/search?q="+query("https://m.sitot.test/boutiques/fnac?x=1"), 200)
+	if a := d.Find(".note a"); a.AttrOr("href", "") != "/fr/portals/sitot" || !strings.Contains(a.Text(), "Sitôt") {
+		t.Errorf("a portal's own page: %q", d.Find(".note").Text())
+	}
+	// Where nothing is found there is a way on; a filter that nothing passes can be taken
+	// back.
+	d = document(t, s, "/fr/search?q=zzzzzz", 200)
+	if got := attrs(d.Find(".results .onward a"), "href"); !slices.Equal(got, []string{"/fr/shops"}) {
+		t.Errorf("from nothing one can go to %q", got)
+	}
+	d = document(t, s, "/fr/search?q=fnac&method=crypto", 200)
+	if got := attrs(d.Find(".filters input[checked]"), "value"); !slices.Equal(got, []string{"crypto"}) {
+		t.Errorf("a filter without results: %q is ticked", got)
+	}
+	if got := attrs(d.Find(".results .onward a"), "href"); !slices.Equal(got, []string{"/fr/search?q=fnac", "/fr/shops"}) {
+		t.Errorf("from what passes no filter one can go to %q", got)
+	}
 	// What was chosen stays chosen.
 	d = document(t, s, "/fr/search?category=culture&no_up_to=1", 200)
 	if got := attrs(d.Find(".filters input:checked, .filters input[checked]"), "value"); !slices.Equal(got, []string{"culture", "1"}) {

@@ -124,10 +124,20 @@ func TestComparePage(t *testing.T) {
 	if n := d.Find(".versus .source").Length(); n < 8 {
 		t.Errorf("%d facts with their source", n)
 	}
-	if got := d.Find(`.choose input[checked]`).Length(); got != 2 {
+	// On a phone each cell says whose it is.
+	if got := attrs(d.Find(".versus tbody:nth-of-type(1) tr:nth-child(2) td"), "data-side"); !slices.Equal(got, []string{"Sitôt", "Grand Taux"}) {
+		t.Errorf("cells of %q", got)
+	}
+	if got := texts(d.Find(".duel li")); len(got) != 2+min(duel.Ties, 1) {
+		t.Errorf("%d ties, and says %q", duel.Ties, got)
+	}
+	if got := d.Find(".duel + p").Text(); !strings.Contains(got, "€100") {
+		t.Errorf("the basket: %q", got)
+	}
+	if got := d.Find(`.picking input[checked]`).Length(); got != 2 {
 		t.Errorf("%d portals are ticked", got)
 	}
-	if d := document(t, s, "/en/compare", 200); d.Find(".versus").Length() != 0 || d.Find(".choose input").Length() != 4 {
+	if d := document(t, s, "/en/compare", 200); d.Find(".versus").Length() != 0 || d.Find(".picking input").Length() != 4 {
 		t.Error("nothing chosen: wants the choice alone")
 	}
 	five := url.Values{"portal": {"a", "b", "c", "d", "e"}}.Encode()

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/cagnotte/cagnotte/index"
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -150,6 +151,9 @@ func (s *Server) searchPage(v *visit) (*reply, error) {
 		Text: q.Q, Found: f, Now: v.now, Sort: q.Sort, NoUpTo: q.NoUpTo == "1", Donation: q.Donation == "1",
 		Address: address,
 	}
+	if x := sh.owner(q.Q); address && x != nil {
+		p.Portal, p.PortalID = x.Name, x.ID
+	}
 	for _, g := range []struct {
 		name   string
 		counts []view.Count
@@ -159,16 +163,23 @@ func (s *Server) searchPage(v *visit) (*reply, error) {
 		{"frequency", f.Facets.Frequencies, q.Frequency}, {"in", f.Facets.Countries, q.In},
 	} {
 		group := pages.Group{Name: g.name}
-		for i, n := range g.counts {
-			chosen := slices.Contains(g.chosen, n.Value)
-			if i >= maxChoices && !chosen {
-				continue
-			}
+		add := func(n view.Count, chosen bool) {
 			label := ""
 			if p := sh.byID[n.Value]; g.name == "portal" && p != nil {
 				label = p.Name
 			}
 			group.Choices = append(group.Choices, pages.Choice{Value: n.Value, Label: label, Count: n.Count, Chosen: chosen})
+		}
+		for i, n := range g.counts {
+			if chosen := slices.Contains(g.chosen, n.Value); i < maxChoices || chosen {
+				add(n, chosen)
+			}
+		}
+		// What was chosen stays to be seen, and to be taken back, where nothing has it.
+		for _, x := range g.chosen {
+			if !slices.ContainsFunc(g.counts, func(n view.Count) bool { return n.Value == x }) {
+				add(view.Count{Value: x}, true)
+			}
 		}
 		if len(group.Choices) > 1 || len(g.chosen) > 0 {
 			p.Groups = append(p.Groups, group)
@@ -186,6 +197,24 @@ func (s *Server) byAddress(ctx context.Context, text string, country cashback.Co
 		return nil, false, nil
 	}
 	return hits, err == nil, err
+}
+
+// owner is the portal that an address belongs to, nil where it is none's.
+func (sh *shelf) owner(address string) *portal {
+	if !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" {
+		return nil
+	}
+	at := site(u)
+	for _, p := range sh.all {
+		if p.home.site == at {
+			return p
+		}
+	}
+	return nil
 }
 
 // next is the address of the next page, or nothing after the last.

@@ -185,12 +185,16 @@ func (l *Locale) Count(key string, n int, args ...any) string {
 	if !ok {
 		return "[" + key + "]"
 	}
-	form := plural.Cardinal.MatchPlural(l.tag, n, 0, 0, 0, 0)
-	text, ok := m.forms[form]
-	if !ok { // French has a form of its own for whole millions; its text is the same here
-		text = m.forms[plural.Other]
+	return m.form(plural.Cardinal.MatchPlural(l.tag, n, 0, 0, 0, 0)).fill(append(args, "Count", l.Int(n)))
+}
+
+// form is the text of a plural form, or of the general one where there is none of its
+// own: French has one for whole millions, whose text is the same here.
+func (m message) form(f plural.Form) text {
+	if t, ok := m.forms[f]; ok {
+		return t
 	}
-	return text.fill(append(args, "Count", l.Int(n)))
+	return m.forms[plural.Other]
 }
 
 // message is a catalogue's text in its plural forms, ready to be filled in.
@@ -290,12 +294,30 @@ func (l *Locale) Amount(d cashback.Decimal, c cashback.Currency) string {
 	return l.Decimal(d)
 }
 
-// Points is a number of points, by the name that the language has for them.
-func (l *Locale) Points(d cashback.Decimal, name string) string {
-	if key := "points." + name; l.Has(key) {
-		name = l.T(key)
+// Each is an amount that something is given for again and again: without decimals where
+// it is whole, as in "8 points per £1".
+func (l *Locale) Each(d cashback.Decimal, c cashback.Currency) string {
+	f := l.money
+	if d.IsInt() {
+		f = l.whole
 	}
-	return l.T("rate.points", "Number", l.Decimal(d.Trim(0)), "Points", name)
+	if s, ok := l.written(f, d.Trim(0).String(), string(c)); ok {
+		return s
+	}
+	return l.Decimal(d)
+}
+
+// Points is a number of points, by the name that the language has for so many.
+func (l *Locale) Points(d cashback.Decimal, name string) string {
+	d = d.Trim(0)
+	if m, ok := l.words["points."+name]; ok {
+		form := plural.Other
+		if whole, part, ok := d.Abs().Int64(d.Scale()); ok {
+			form = plural.Cardinal.MatchPlural(l.tag, int(whole), d.Scale(), d.Scale(), int(part), int(part))
+		}
+		name = m.form(form).fill(nil)
+	}
+	return l.T("rate.points", "Number", l.Decimal(d), "Points", name)
 }
 
 // Share is a fraction of one as a rate: 0.05 is "5%".

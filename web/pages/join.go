@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/govalues/decimal"
+
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/rank"
 	"github.com/cagnotte/cagnotte/web/view"
@@ -90,7 +92,15 @@ func duelLines(c Chrome, d *view.Duel) []string {
 	for i := range d.Sides {
 		out = append(out, c.L.Count("compare.wins", d.Sides[i].Wins, "Portal", d.Sides[i].Name))
 	}
-	return append(out, c.L.Count("compare.ties", d.Ties))
+	if d.Ties > 0 {
+		out = append(out, c.L.Count("compare.ties", d.Ties))
+	}
+	return out
+}
+
+// hundred is the basket that portals are compared by.
+func hundred(c Chrome, in cashback.Currency) string {
+	return c.L.Each(decimal.Hundred, in)
 }
 
 // comparison is a line of the table: a fact of each side.

@@ -61,7 +61,7 @@ func amountOf(l *locale.Locale, c cashback.Component, value cashback.Decimal) st
 		if per.IsZero() {
 			per = decimal.One
 		}
-		return l.T("rate.points_per", "Points", points, "Amount", l.Amount(per, c.Currency))
+		return l.T("rate.points_per", "Points", points, "Amount", l.Each(per, c.Currency))
 	}
 	return points
 }
