@@ -242,7 +242,9 @@ func (e *reader) read() Reading {
 	}
 	if why != "" {
 		out := e.general()
-		if out.Outcome == cashback.PageOK || out.Outcome == cashback.PageNoRates || out.Outcome == cashback.PageNotUnderstood {
+		switch out.Outcome {
+		case cashback.PageOK, cashback.PageNoRates, cashback.PageNotUnderstood, cashback.PageNoCashback, cashback.PagePastEnd:
+			// What a definition should read and doesn't isn't guessed at.
 			out = Reading{Outcome: cashback.PageNotUnderstood, Reason: why}
 		}
 		return out
