@@ -1,8 +1,6 @@
 package web
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"math"
 	"net/http"
@@ -514,37 +512,14 @@ func (s *Server) revokeKey(v *visit) (*reply, error) {
 	return s.done(v, ours(v, "account")+"#keys", "revoked"), nil
 }
 
-// everything is what a person can take away. It holds no secret: sessions and keys are
-// there by their public names.
-type everything struct {
-	Made     time.Time         `json:"made"`
-	User     account.User      `json:"user"`
-	Sessions []account.Session `json:"sessions"`
-	Keys     []account.Key     `json:"keys"`
-}
-
-func (s *Server) everythingOf(ctx context.Context, u account.User) (all everything, err error) {
-	all = everything{Made: s.Now().UTC(), User: u}
-	if all.Sessions, err = s.people.ListSessions(ctx, u.ID); err != nil {
-		return all, err
-	}
-	all.Keys, err = s.people.ListKeys(ctx, u.ID)
-	return all, err
-}
-
+// downloadAll hands out everything that is kept about a person, in the archive that
+// another instance takes: the account without its secrets, the ledger, its evidence, the
+// person's own rules and payouts.
 func (s *Server) downloadAll(v *visit) (*reply, error) {
 	if _, err := decode[struct{}](v); err != nil {
 		return nil, err
 	}
-	all, err := s.everythingOf(v.ctx, *v.user)
-	if err != nil {
-		return nil, err
-	}
-	b, err := json.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	return attached("cagnotte-account-"+v.now.Format(time.DateOnly)+".json", kindJSON, b), nil
+	return s.archiveOf(v)
 }
 
 // attached is a file to be kept; name is one of ours, without quotes.

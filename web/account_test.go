@@ -11,6 +11,7 @@ import (
 
 	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/earnings"
 )
 
 // form is a form's values from pairs.
@@ -173,7 +174,15 @@ func TestAccountPage(t *testing.T) {
 	}
 
 	// Everything, and then nothing.
-	all := wants(t, ask(h, "GET", "/en/account/download", j.into), 200, `"email": "alice@example.org"`, `"name": "sheet"`)
+	zipped := body(t, ask(h, "GET", "/en/account/download", j.into))
+	archive, err := earnings.ReadArchive(strings.NewReader(zipped), int64(len(zipped)), uploadedArchive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := string(archive.Account)
+	if !strings.Contains(all, `"alice@example.org"`) || !strings.Contains(all, `"sheet"`) {
+		t.Errorf("the account in the archive: %s", all)
+	}
 	if strings.Contains(all, "argon2") || strings.Contains(all, j["session"]) {
 		t.Error("the download holds a secret")
 	}

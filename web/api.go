@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/earnings"
 	"github.com/cagnotte/cagnotte/internal/merchant"
 	"github.com/cagnotte/cagnotte/internal/rank"
 	"github.com/cagnotte/cagnotte/web/view"
@@ -21,7 +22,7 @@ import (
 
 // apiVersion is the version of the API's contract: raised with every change that a
 // program could notice.
-const apiVersion = "1.3.0"
+const apiVersion = "1.4.0"
 
 // operation is a route of the API with what openapi.json says of it. The types of
 // its query and of its view are both what is decoded and encoded, and what huma
@@ -146,13 +147,16 @@ func describe(operations []operation) ([]byte, error) {
 		if t.PkgPath() == reflect.TypeFor[rank.Answer]().PkgPath() {
 			return "Rank" + name // the ranking's own forms, beside the views' of the same name
 		}
+		if t.PkgPath() == reflect.TypeFor[earnings.Book]().PkgPath() {
+			return "Ledger" + name
+		}
 		if t.PkgPath() == reflect.TypeFor[merchant.Event]().PkgPath() {
 			return "Merchant" + name
 		}
 		return name
 	})
 	config.Components.Schemas = registry
-	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{operatorKey: operatorSecurity()}
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{operatorKey: operatorSecurity(), ledgerKey: ledgerSecurity()}
 	registry.RegisterTypeAlias(reflect.TypeFor[cashback.Decimal](), reflect.TypeFor[exactNumber]())
 	registry.RegisterTypeAlias(reflect.TypeFor[cashback.NullDecimal](), reflect.TypeFor[absentNumber]())
 	registry.RegisterTypeAlias(reflect.TypeFor[cashback.Date](), reflect.TypeFor[calendarDay]())

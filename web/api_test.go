@@ -112,10 +112,11 @@ func TestAnswersFitDescription(t *testing.T) {
 	}
 	fnac := strconv.Itoa(int(shopNamed(t, s, "fnac").ID))
 	other := strconv.Itoa(int(shopNamed(t, s, "fnac").ID) + 1)
-	examples := map[string]string{"merchants": fnac, "portals": "sitot", "runs": "held-1"}
+	mine := ledgerOwner(t, s)
+	examples := map[string]string{"purchases": "mine", "merchants": fnac, "portals": "sitot", "runs": "held-1"}
 	values := map[string]string{
 		"w_merchants": "5", "w_rates": "10", "w_methods": "0", "w_frequency": "5", "w_terms": "5",
-		"amount": "120", "currency": "EUR", "customer": "new", "channel": "online", "category": "culture", "country": "FR",
+		"over": "1", "state": "paid", "year": "2026", "amount": "120", "currency": "EUR", "customer": "new", "channel": "online", "category": "culture", "country": "FR",
 		"since": "2026-01-01", "after": "", "limit": "3", "q": "fnac", "url": "https://www.fnac.com/a/1", "portal": "sitot", "in": "FR", "kind": "percent", "method": "paypal",
 		"frequency": "monthly", "minimum": "15 EUR", "donation": "1", "portal_country": "FR", "language": "fr", "no_up_to": "1",
 		"verified": "1", "min_percent": "2.5", "sort": "value", "facets": "1", "below": "3",
@@ -141,14 +142,14 @@ func TestAnswersFitDescription(t *testing.T) {
 		{"merchants/undo", `{"correction":1}`},
 		{"runs/{id}/accept", `{"reason":"a real sale"}`},
 	}
-	told := map[string]bool{"/api/v1/ops/runs/{id}/reject": true} // one of the two can be carried out; TestHeldRun does the other
+	told := map[string]bool{"/api/v1/ledger/import": true, "/api/v1/ops/runs/{id}/reject": true} // one of the two can be carried out; TestHeldRun does the other
 	problems := schema("/components/schemas/Problem")
 	described := 0
 	place := func(pattern, method string) string {
 		return "/paths/" + strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(pattern) + "/" + method
 	}
 	target := func(pattern string) string {
-		parts := strings.Split(strings.TrimPrefix(strings.TrimPrefix(pattern, "/api/v1/"), "ops/"), "/")
+		parts := strings.Split(strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(pattern, "/api/v1/"), "ops/"), "ledger/"), "/")
 		return strings.ReplaceAll(pattern, "{id}", examples[parts[0]])
 	}
 	for pattern, methods := range api.Paths {
@@ -167,6 +168,15 @@ func TestAnswersFitDescription(t *testing.T) {
 				t.Errorf("%s doesn't say that it needs a key: %v", target, operation.Security)
 			}
 			change = append(change, deskKey...)
+		}
+		if strings.HasPrefix(pattern, "/api/v1/ledger/") {
+			if r := ask(s.Handler(), "GET", target, local); r.StatusCode != http.StatusUnauthorized {
+				t.Errorf("%s lets anybody in: %d", target, r.StatusCode)
+			}
+			if len(operation.Security) != 1 || operation.Security[0][ledgerKey] == nil {
+				t.Errorf("%s doesn't say that it needs a key: %v", target, operation.Security)
+			}
+			change = append(change, mine...)
 		}
 		sch := schema(place(pattern, "get") + "/responses/200/content/application~1json/schema")
 		var all []string
@@ -222,7 +232,7 @@ func TestAnswersFitDescription(t *testing.T) {
 			t.Errorf("%s: what is described isn't what is taken (-taken +described):\n%s", target, d)
 		}
 	}
-	if n := len(s.operations()) + len(s.opsOperations()); described != n {
+	if n := len(s.operations()) + len(s.ledgerOperations()) + len(s.opsOperations()); described != n {
 		t.Errorf("%d operations are described, %d served", described, n)
 	}
 	for _, w := range words {

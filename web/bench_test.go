@@ -22,7 +22,9 @@ import (
 	"time"
 
 	"github.com/cagnotte/cagnotte/index"
+	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/earnings"
 	"github.com/cagnotte/cagnotte/internal/merchant"
 	"github.com/cagnotte/cagnotte/internal/store"
 	"github.com/cagnotte/cagnotte/internal/store/storetest"
@@ -408,4 +410,92 @@ func BenchmarkWhilePublishing(b *testing.B) {
 	b.ReportMetric(at(busy, .99)/at(idle, .99), "x_p99")
 	b.ReportMetric(at(busy, .99)/at(spun, .99), "x_busy_core_p99")
 	b.ReportMetric(float64(runs-3)/float64(b.N), "runs")
+}
+
+// manyPurchases gives somebody 10,000 events: 2,000 purchases of three years, most of
+// them paid, every eighth still open, each fourth begun by a click whose terms are kept.
+func (p *crowd) manyPurchases(u account.User) {
+	ctx := context.Background()
+	m, err := p.truth.MerchantBySlug(ctx, "fnac-fr")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	list, err := p.operator().Portals(ctx)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(8, 8))
+	ladder := []earnings.EventKind{earnings.Tracked, earnings.Confirmed, earnings.Payable, earnings.PayoutRequested, earnings.Paid}
+	events := 0
+	for n := 0; events < 10_000; n++ {
+		at := today.Add(-time.Duration(10_000-events) * 3 * 365 * 24 * time.Hour / 10_000)
+		portal := list[n%len(list)]
+		amount := &earnings.Amount{Minor: 50 + rng.Int64N(2000), Unit: earnings.Unit(portal.Currency)}
+		entry := store.Entry{}
+		e := earnings.Event{Purchase: fmt.Sprintf("many-%05d", n), Portal: portal.ID, Merchant: m.ID, Shop: "Shop " + strconv.Itoa(rng.IntN(300)), At: at, Source: "click"}
+		if n%4 == 0 {
+			kept, err := earnings.Terms{
+				Frozen: at, Portal: portal.ID, PortalName: portal.Name, Facts: portal.Facts, Shop: e.Shop,
+				Offer: cashback.Offer{Tiers: []cashback.Tier{percent("5"), percent("2")}, Conditions: strings.Repeat("Hors livraison. ", 40), Receipt: cashback.Receipt{RawText: strconv.Itoa(n)}},
+			}.Freeze()
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			e.Kind, e.Evidence, entry.Evidence = earnings.Clicked, kept.Hash, []earnings.Evidence{kept}
+			entry.Events = append(entry.Events, e)
+		}
+		e.Kind, e.Amount, e.Basket, e.Evidence = earnings.Expected, amount, &earnings.Amount{Minor: amount.Minor * 20, Unit: amount.Unit}, ""
+		entry.Events = append(entry.Events, e)
+		listed := *amount
+		if n%10 == 0 {
+			listed.Minor = listed.Minor*8/10 + 1
+		}
+		e.Amount, e.Basket = &listed, nil
+		for i, k := range ladder {
+			if n%8 == 0 && i == n/8%4 {
+				break
+			}
+			e.Kind, e.At = k, at.AddDate(0, 0, 1+20*i)
+			entry.Events = append(entry.Events, e)
+			e.Amount = nil
+		}
+		for i := range entry.Events {
+			entry.Events[i].Key = fmt.Sprintf("%s:%d", entry.Events[i].Purchase, i)
+		}
+		events += len(entry.Events)
+		if _, err := p.ledgers.Enter(ctx, u.ID, entry); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkDashboards measures a person's own pages over 10,000 events, beside the fold
+// of all those events, which is what looking would cost if nothing were kept.
+func BenchmarkDashboards(b *testing.B) {
+	p := newCrowd(b)
+	p.manyPurchases(p.alice)
+	h, as := p.Handler(), p.as(p.alice)
+	for _, page := range []string{"money", "money/watch", "money/cash", "money/payouts", "money/purchases", "money/purchases/many-00040", "money/calendar.ics"} {
+		b.Run(page, func(b *testing.B) {
+			for b.Loop() {
+				if r := ask(h, "GET", "/en/"+page, as, local); r.StatusCode != http.StatusOK {
+					b.Fatal(r.StatusCode)
+				}
+			}
+		})
+	}
+	b.Run("api_alerts", func(b *testing.B) {
+		for b.Loop() {
+			if r := ask(h, "GET", "/api/v1/ledger/alerts", as, local); r.StatusCode != http.StatusOK {
+				b.Fatal(r.StatusCode)
+			}
+		}
+	})
+	b.Run("baseline_fold_of_all_events", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := p.ledgers.Ledger(context.Background(), p.alice.ID); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

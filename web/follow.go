@@ -83,19 +83,26 @@ func (s *Server) cashPage(v *visit) (*reply, error) {
 	}))
 }
 
+type watchQuery struct {
+	// Over asks for the cases too of which nothing is left to do.
+	Over string `query:"over" enum:"1"`
+}
+
 func (s *Server) watchPage(v *visit) (*reply, error) {
-	if _, err := decode[struct{}](v); err != nil {
+	q, err := decode[watchQuery](v)
+	if err != nil {
 		return nil, err
 	}
 	x, err := s.follow(v)
 	if err != nil {
 		return nil, err
 	}
+	x.Brief = q.Over == ""
 	alerts := earnings.Watch(x.Book, x.Facts, v.now)
 	if err := x.Err(); err != nil {
 		return nil, err
 	}
-	return html(v.ctx, pages.Watch(s.chrome(v, "money"), &pages.WatchView{Alerts: alerts, PortalName: x.name, Now: v.now}))
+	return html(v.ctx, pages.Watch(s.chrome(v, "money"), &pages.WatchView{Alerts: alerts, PortalName: x.name, Over: !x.Brief, Now: v.now}))
 }
 
 // calendar is the coming days as a file that every calendar reads.

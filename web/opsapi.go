@@ -35,19 +35,29 @@ func operatorSecurity() *huma.SecurityScheme {
 // opsGet makes an operator's address that tells, opsPost one that does. The types of the
 // path, the query and the body are both what is decoded and what is described.
 func opsGet[Q, V any](s *Server, path, id, summary string, decide func(*visit, Q) (V, error)) operation {
-	return opsOperation[Q](s, http.MethodGet, path, id, summary, decode[Q], decide)
+	return keyed[Q](s, opsDoor, http.MethodGet, path, id, summary, decode[Q], decide)
 }
 
 func opsPost[I, V any](s *Server, path, id, summary string, decide func(*visit, I) (V, error)) operation {
-	return opsOperation[I](s, http.MethodPost, path, id, summary, decodeCall[I], decide)
+	return keyed[I](s, opsDoor, http.MethodPost, path, id, summary, decodeCall[I], decide)
 }
 
-func opsOperation[I, V any](s *Server, method, path, id, summary string, read func(*visit) (I, error), decide func(*visit, I) (V, error)) operation {
-	o := op(s, "ops/"+path, id, summary, decide)
+// door is what the operations of a part of the API that isn't for everybody share.
+type door struct {
+	path, tag, key string
+	access         Access
+	body           int64 // of what is posted
+}
+
+var opsDoor = door{"ops/", "operator", operatorKey, Operator, maxForm}
+
+// keyed makes an operation behind a door.
+func keyed[I, V any](s *Server, d door, method, path, id, summary string, read func(*visit) (I, error), decide func(*visit, I) (V, error)) operation {
+	o := op(s, d.path+path, id, summary, decide)
 	r := &o.route
-	r.Method, r.Access, r.Cache = method, Operator, NoStore
+	r.Method, r.Access, r.Cache = method, d.access, NoStore
 	if method == http.MethodPost {
-		r.Body = maxForm
+		r.Body = d.body
 	}
 	r.answer = func(v *visit) (*reply, error) {
 		in, err := read(v)
@@ -66,9 +76,9 @@ func opsOperation[I, V any](s *Server, method, path, id, summary string, read fu
 			parameters = parametersOf[I](api.OpenAPI().Components.Schemas)
 		}
 		huma.Register[I, struct{ Body V }](api, huma.Operation{
-			Method: method, Path: r.Pattern, OperationID: id, Summary: summary, Tags: []string{"operator"},
+			Method: method, Path: r.Pattern, OperationID: id, Summary: summary, Tags: []string{d.tag},
 			Parameters: parameters,
-			Security:   []map[string][]string{{operatorKey: {}}},
+			Security:   []map[string][]string{{d.key: {}}},
 			Responses:  map[string]*huma.Response{"default": refusedBy(api)},
 		}, nil)
 	}

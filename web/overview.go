@@ -76,30 +76,36 @@ func (s *Server) export(v *visit) (*reply, error) {
 	if !ok {
 		return nil, errNotFound
 	}
-	var b bytes.Buffer
 	if q.Format == "archive" {
-		a, err := s.ledgers.Archive(v.ctx, v.user.ID)
-		if err != nil {
-			return nil, err
-		}
-		if err := a.Write(&b); err != nil {
-			return nil, err
-		}
-	} else {
-		l, err := s.ledgers.Ledger(v.ctx, v.user.ID)
-		if err != nil {
-			return nil, err
-		}
-		write := map[string]func(io.Writer) error{
-			"csv":     func(w io.Writer) error { return earnings.WriteCSV(w, l.Purchases()) },
-			"json":    func(w io.Writer) error { return earnings.WriteJSON(w, l) },
-			"journal": func(w io.Writer) error { return earnings.WriteJournal(w, l.Events(0)) },
-		}[q.Format]
-		if err := write(&b); err != nil {
-			return nil, err
-		}
+		return s.archiveOf(v)
+	}
+	var b bytes.Buffer
+	l, err := s.ledgers.Ledger(v.ctx, v.user.ID)
+	if err != nil {
+		return nil, err
+	}
+	write := map[string]func(io.Writer) error{
+		"csv":     func(w io.Writer) error { return earnings.WriteCSV(w, l.Purchases()) },
+		"json":    func(w io.Writer) error { return earnings.WriteJSON(w, l) },
+		"journal": func(w io.Writer) error { return earnings.WriteJournal(w, l.Events(0)) },
+	}[q.Format]
+	if err := write(&b); err != nil {
+		return nil, err
 	}
 	return attached("cagnotte-"+cashback.DateOf(v.now).String()+"."+form.ending, form.kind, b.Bytes()), nil
+}
+
+// archiveOf is everything of the visitor in one file.
+func (s *Server) archiveOf(v *visit) (*reply, error) {
+	a, err := s.ledgers.Archive(v.ctx, v.user.ID)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := a.Write(&b); err != nil {
+		return nil, err
+	}
+	return attached("cagnotte-"+cashback.DateOf(v.now).String()+".zip", "application/zip", b.Bytes()), nil
 }
 
 type restoreForm struct {

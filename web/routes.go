@@ -179,7 +179,7 @@ func (s *Server) routes() []Route {
 	table = append(table, s.payoutRoutes()...)
 	table = append(table, s.ruleRoutes()...)
 	table = append(table, s.deskRoutes()...)
-	for _, o := range slices.Concat(s.operations(), s.opsOperations()) {
+	for _, o := range slices.Concat(s.operations(), s.ledgerOperations(), s.opsOperations()) {
 		table = append(table, o.route)
 	}
 	return table

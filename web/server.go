@@ -174,7 +174,7 @@ func New(c Config) (*Server, error) {
 	if s.measure, err = newMeasures(c.Metrics, s); err != nil {
 		return nil, err
 	}
-	if s.description, err = describe(slices.Concat(s.operations(), s.opsOperations())); err != nil {
+	if s.description, err = describe(slices.Concat(s.operations(), s.ledgerOperations(), s.opsOperations())); err != nil {
 		return nil, cashback.Errorf(cashback.Internal, "describe the API: %w", err)
 	}
 	s.table = s.routes()

@@ -185,6 +185,10 @@ func headerCases(t *testing.T, s *Server) []headerCase {
 	desk := func(name, path string) headerCase {
 		return headerCase{name: name, target: "/api/v1/ops/" + path, status: 200, cache: "private, no-store", kind: kindJSON, change: deskKey}
 	}
+	mine := ledgerOwner(t, s)
+	own := func(name, path string) headerCase {
+		return headerCase{name: name, target: "/api/v1/ledger/" + path, status: 200, cache: "private, no-store", kind: kindJSON, change: mine}
+	}
 	cases := []headerCase{
 		{name: "home", target: "/fr", status: 200, cache: kept, kind: kindHTML},
 		{name: "home with a slash", target: "/en/?country=GB", status: 200, cache: kept, kind: kindHTML},
@@ -249,6 +253,8 @@ func headerCases(t *testing.T, s *Server) []headerCase {
 		{name: "purchase of nobody", target: "/fr/money/purchases/1", status: 303, cache: "no-store", kind: kindText},
 		{name: "terms of nobody", target: "/fr/money/purchases/1/terms", status: 303, cache: "no-store", kind: kindText},
 		{name: "leaving as nobody", target: "/fr/money/purchases/1/leave", status: 303, cache: "no-store", kind: kindText},
+		{name: "balances of nobody", target: "/api/v1/ledger/balances", status: 401, cache: "no-store", kind: kindProblem},
+		own("balances", "balances"), own("own purchases", "purchases"), own("an own purchase", "purchases/mine"), own("own alerts", "alerts"), own("own cash", "cash"),
 		{name: "payouts of nobody", target: "/fr/money/payouts", status: 303, cache: "no-store", kind: kindText},
 		{name: "rules of nobody", target: "/fr/money/rules", status: 303, cache: "no-store", kind: kindText},
 		{name: "a rule of nobody", target: "/fr/money/rules/quidco", status: 303, cache: "no-store", kind: kindText},

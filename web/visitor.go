@@ -103,6 +103,12 @@ func (s *Server) enter(v *visit) (*reply, error) {
 		v.shopper = s.cookieOf(v.req, shopperCookie)
 	}
 	if isAPI(v.req.URL.Path) {
+		if v.route.Access == Shopper && v.route.Method == http.MethodGet && v.req.Header.Get("Authorization") == "" {
+			// Another site can have a browser ask, and can't read the answer.
+			if err := s.identify(v); err != nil || v.user != nil {
+				return nil, err
+			}
+		}
 		return nil, s.byKey(v)
 	}
 	if err := s.identify(v); err != nil {
@@ -151,8 +157,8 @@ func (s *Server) identify(v *visit) error {
 	return nil
 }
 
-// byKey lets a program in that has one of a person's API keys. Cookies don't count
-// there, so that no other site's form can use one.
+// byKey lets a program in that has one of a person's API keys. Cookies don't count where
+// anything is changed, so that no other site's form can use one.
 func (s *Server) byKey(v *visit) error {
 	token, ok := strings.CutPrefix(v.req.Header.Get("Authorization"), "Bearer ")
 	if !ok {

@@ -23,6 +23,10 @@ func watchShort(p Purchase, a Alert, f Facts, facts cashback.Facts) []Alert {
 	}
 	missing := Amount{p.Expected.Minor - p.Amount.Minor, p.Amount.Unit}
 	a.Kind, a.Since, a.Amount = AlertShort, cashback.DateOf(p.Since[StateTracked]), &missing
+	if a.Over && f.Brief {
+		a.Reasons = []Reason{Because("watch.short.credited", p.Amount.String(), p.Expected.String()), a.Clock.reason()}
+		return []Alert{a}
+	}
 	why := Explain(p, f, facts)
 	a.Reasons = append([]Reason{Because("watch.short.credited", p.Amount.String(), p.Expected.String())}, why.Reasons...)
 	switch {
@@ -64,7 +68,7 @@ func Explain(p Purchase, f Facts, facts cashback.Facts) (why Explanation) {
 	// What the portal listed first is what its rate made of the order; what it took off
 	// later was somebody's decision, which no rate explains.
 	amount := *p.Amount
-	if f.Events != nil {
+	if f.Events != nil && len(p.Events) > len(p.Since) { // each event entered a state: no amount has changed
 		if first, last, ok := lowered(f.Events(p), amount.Unit); ok {
 			say("watch.short.lowered", first.String(), amount.String(), last.String())
 			if amount = first; !isShort(Purchase{Expected: p.Expected, Amount: &first}) {

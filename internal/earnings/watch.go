@@ -29,6 +29,9 @@ type Facts struct {
 	Events func(p Purchase) []Event
 	// Rates are what a portal showed for a purchase's shop, at the click or later.
 	Rates func(p Purchase) []cashback.RatePoint
+	// Brief leaves out why an amount is smaller where the time for a claim has passed: a
+	// ledger of many years has many of them, and nobody asks.
+	Brief bool
 }
 
 func (f Facts) portal(id string) cashback.Portal {
@@ -40,29 +43,16 @@ func (f Facts) portal(id string) cashback.Portal {
 	return cashback.Portal{ID: id}
 }
 
-// facts are the portal's: as they stand now, else as they stood at the click.
+// facts are the portal's as they stand now; of a portal that is no longer known here, as
+// they stood at the click.
 func (f Facts) facts(p Purchase) cashback.Facts {
-	now := f.portal(p.Portal).Facts
-	if now.TrackingDays != nil && now.ValidationDays != nil && now.ClaimWindow != nil && now.VATBasis != nil {
-		return now
+	if f.Portal != nil {
+		if x, ok := f.Portal(p.Portal); ok {
+			return x.Facts
+		}
 	}
-	t, ok := f.terms(p)
-	if !ok {
-		return now
-	}
-	if now.TrackingDays == nil {
-		now.TrackingDays = t.Facts.TrackingDays
-	}
-	if now.ValidationDays == nil {
-		now.ValidationDays = t.Facts.ValidationDays
-	}
-	if now.ClaimWindow == nil {
-		now.ClaimWindow = t.Facts.ClaimWindow
-	}
-	if now.VATBasis == nil {
-		now.VATBasis = t.Facts.VATBasis
-	}
-	return now
+	t, _ := f.terms(p)
+	return t.Facts
 }
 
 func (f Facts) terms(p Purchase) (Terms, bool) {

@@ -54,6 +54,7 @@ func (a *Accounts) DeleteUser(ctx context.Context, id account.UserID) (err error
 	if err != nil {
 		return err
 	}
+	a.store.frozen.forget(id)
 	return a.store.Erase(ctx)
 }
 

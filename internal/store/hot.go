@@ -407,6 +407,8 @@ func (r *scanner) purchase(p *purchaseRecord) {
 			p.Since = items(r, func(us *int64) { *us = r.int() })
 		case 20:
 			p.Events = items(r, func(seq *uint64) { *seq = r.number(1<<64 - 1) })
+		case 21:
+			p.Answer = earnings.Answer(r.text())
 		default:
 			r.bad = true
 		}

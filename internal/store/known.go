@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -19,7 +20,6 @@ type Known struct {
 	ctx   context.Context
 	l     *Ledgers
 	user  account.UserID
-	terms map[string]*earnings.Terms
 	rates map[cashback.MerchantID][]cashback.RatePoint
 	err   error
 }
@@ -33,7 +33,7 @@ func (l *Ledgers) Known(ctx context.Context, user account.UserID) (*Known, error
 	}
 	k := &Known{
 		Portals: make(map[string]cashback.Portal, len(list)), ctx: ctx, l: l, user: user,
-		terms: map[string]*earnings.Terms{}, rates: map[cashback.MerchantID][]cashback.RatePoint{},
+		rates: map[cashback.MerchantID][]cashback.RatePoint{},
 	}
 	for _, p := range list {
 		k.Portals[p.ID] = p.Portal
@@ -56,22 +56,59 @@ func (k *Known) met(err error) {
 }
 
 func (k *Known) frozen(hash string) (earnings.Terms, bool) {
-	t, read := k.terms[hash]
-	if !read {
-		e, err := k.l.Evidence(k.ctx, k.user, hash)
-		if err == nil {
-			var x earnings.Terms
-			if x, err = e.Terms(); err == nil {
-				t = &x
-			}
+	if t := k.l.store.frozen.get(k.user, hash); t != nil {
+		return *t, true
+	}
+	e, err := k.l.Evidence(k.ctx, k.user, hash)
+	if err == nil {
+		var t earnings.Terms
+		if t, err = e.Terms(); err == nil {
+			k.l.store.frozen.put(k.user, hash, &t)
+			return t, true
 		}
-		k.met(err)
-		k.terms[hash] = t
 	}
-	if t == nil {
-		return earnings.Terms{}, false
+	k.met(err)
+	return earnings.Terms{}, false
+}
+
+// termsRead keeps terms that were read and held to their hashes, each person's own. Who
+// looks at their money looks again, and reading the documents is most of what it costs.
+type termsRead struct {
+	mu sync.Mutex
+	of map[account.UserID]map[string]*earnings.Terms
+	n  int
+}
+
+// maxTermsRead is how many terms are kept: some 6 KB each. When there are more, all go.
+const maxTermsRead = 2000
+
+func (r *termsRead) get(u account.UserID, hash string) *earnings.Terms {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.of[u][hash]
+}
+
+func (r *termsRead) put(u account.UserID, hash string, t *earnings.Terms) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil || r.n >= maxTermsRead {
+		r.of, r.n = map[account.UserID]map[string]*earnings.Terms{}, 0
 	}
-	return *t, true
+	if r.of[u] == nil {
+		r.of[u] = map[string]*earnings.Terms{}
+	}
+	if r.of[u][hash] == nil {
+		r.n++
+	}
+	r.of[u][hash] = t
+}
+
+// forget drops what is a person's.
+func (r *termsRead) forget(u account.UserID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.n -= len(r.of[u])
+	delete(r.of, u)
 }
 
 func (k *Known) eventsOf(p earnings.Purchase) []earnings.Event {

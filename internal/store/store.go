@@ -116,6 +116,8 @@ type Store struct {
 	// portals are the portals' ids and modes by number.
 	portals atomic.Pointer[[]portalHead]
 	cache   *cache
+	// frozen keeps people's terms as they were read: they never change.
+	frozen termsRead
 }
 
 // Open opens the data folder, or makes it. It fails with kind Locked within two

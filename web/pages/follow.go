@@ -23,8 +23,13 @@ type CashView struct {
 type WatchView struct {
 	Alerts     []earnings.Alert
 	PortalName func(id string) string
-	Now        time.Time
+	// Over shows the cases too of which nothing is left to do, at most maxOver of them.
+	Over bool
+	Now  time.Time
 }
+
+// maxOver is how many cases a page shows of which nothing is left to do.
+const maxOver = 200
 
 // Due is how many of the alerts, which come first, something can be done about.
 func (v *WatchView) Due() int {
