@@ -31,11 +31,13 @@ type town struct {
 	store     *store.Store
 	catalogue *merchant.Catalogue
 	runs      int
+	now       time.Time // the store's
 }
 
 func newTown(t testing.TB) *town {
 	t.Helper()
-	st, err := store.Open(context.Background(), t.TempDir(), store.Options{Now: func() time.Time { return today }})
+	w := &town{t: t, now: today}
+	st, err := store.Open(context.Background(), t.TempDir(), store.Options{Now: func() time.Time { return w.now }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,8 @@ func newTown(t testing.TB) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &town{t: t, store: st, catalogue: merchant.New(rules)}
+	w.store, w.catalogue = st, merchant.New(rules)
+	return w
 }
 
 // listed is a shop as a portal lists it: what a crawl would have read.

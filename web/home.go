@@ -164,7 +164,8 @@ func (s *Server) homePage(v *visit) (*reply, error) {
 }
 
 // moves are the rates that moved most among the last changes, of portals of a
-// country, one a shop: rises first.
+// country, one a shop: the greatest rises, the latest of them first. A rate that has
+// moved again, or is gone, moved no more than its last change says.
 func (s *Server) moves(v *visit, country cashback.Country, most int) ([]view.Move, error) {
 	sh, err := s.shelf(v.ctx, v.state.change)
 	if err != nil {
@@ -182,24 +183,38 @@ func (s *Server) moves(v *visit, country cashback.Country, most int) ([]view.Mov
 		change *cashback.Change
 		ratio  cashback.Decimal
 	}
-	latest := map[cashback.MerchantID]candidate{}
+	type offer struct {
+		merchant cashback.MerchantID
+		portal   string
+	}
+	latest := map[offer]candidate{}
 	for i := range changes {
 		ch := &changes[i]
 		p := sh.byID[ch.Portal]
-		if ch.Kind != cashback.OfferChanged || p == nil || !serves(p, country) {
+		if ch.Merchant == 0 || p == nil || !serves(p, country) {
 			continue
 		}
+		at := offer{ch.Merchant, ch.Portal}
 		ratio, ok := moved(ch.Before, ch.After)
-		if !ok {
-			continue
-		}
-		if was, ok := latest[ch.Merchant]; !ok || ratio.Cmp(was.ratio) > 0 {
-			latest[ch.Merchant] = candidate{ch, ratio}
+		switch {
+		case !ok || ch.Kind != cashback.OfferChanged:
+			delete(latest, at)
+		case ratio.Cmp(decimal.One) != 0: // else its terms alone are others
+			latest[at] = candidate{ch, ratio}
 		}
 	}
-	list := slices.SortedFunc(maps.Values(latest), func(a, b candidate) int {
+	greatest := func(a, b candidate) int {
 		return cmp.Or(b.ratio.Cmp(a.ratio), cmp.Compare(b.change.Number, a.change.Number))
+	}
+	list := slices.SortedFunc(maps.Values(latest), greatest)
+	shops := map[cashback.MerchantID]bool{}
+	list = slices.DeleteFunc(list, func(x candidate) bool {
+		again := shops[x.change.Merchant]
+		shops[x.change.Merchant] = true
+		return again
 	})
+	list = list[:min(len(list), most)]
+	slices.SortFunc(list, func(a, b candidate) int { return cmp.Or(b.change.At.Compare(a.change.At), greatest(a, b)) })
 	var out []view.Move
 	for _, x := range list {
 		m, err := s.truth.Merchant(v.ctx, x.change.Merchant)
@@ -210,9 +225,6 @@ func (s *Server) moves(v *visit, country cashback.Country, most int) ([]view.Mov
 			Merchant: merchantView(m, 0), Portal: x.change.Portal, PortalName: sh.byID[x.change.Portal].Name, At: x.change.At,
 			Before: x.change.Before.Tiers[0], After: x.change.After.Tiers[0], Up: x.ratio.Cmp(decimal.One) > 0,
 		})
-		if len(out) == most {
-			break
-		}
 	}
 	return out, nil
 }
@@ -225,7 +237,7 @@ func moved(before, after *cashback.Offer) (cashback.Decimal, bool) {
 	}
 	b, a := before.Tiers[0].Components, after.Tiers[0].Components
 	if len(a) != 1 || len(b) != 1 || a[0].Kind != b[0].Kind || a[0].Currency != b[0].Currency || a[0].PointsCurrency != b[0].PointsCurrency ||
-		!b[0].Value.IsPos() || a[0].Value.Cmp(b[0].Value) == 0 || before.Tiers[0].UpTo != after.Tiers[0].UpTo {
+		!b[0].Value.IsPos() || before.Tiers[0].UpTo != after.Tiers[0].UpTo {
 		return decimal.Zero, false
 	}
 	ratio, err := a[0].Value.Quo(b[0].Value)

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/web/view"
 )
 
@@ -38,6 +40,37 @@ func TestHome(t *testing.T) {
 		if !strings.Contains(href, "country=GB") {
 			t.Errorf("the country is lost: %s", href)
 		}
+	}
+}
+
+// TestMovesAreCurrent: a rate that moved back is no rise any more, and the latest of
+// the greatest rises comes first.
+func TestMovesAreCurrent(t *testing.T) {
+	w := newTown(t)
+	p := townPortals()[1]
+	if err := w.store.SavePortals(t.Context(), townPortals()); err != nil {
+		t.Fatal(err)
+	}
+	shop := func(name, rate string) listed {
+		return listed{name: name, domain: strings.ToLower(name) + ".fr", raw: rate + " %", tiers: []cashback.Tier{percent(rate)}}
+	}
+	for i, day := range [][]listed{
+		{shop("Sephora", "2"), shop("Darty", "2"), shop("Fnac", "2")},
+		{shop("Sephora", "9"), shop("Darty", "5"), shop("Fnac", "2")},
+		{shop("Sephora", "2"), shop("Darty", "5"), shop("Fnac", "3")},
+	} {
+		w.now = today.Add(time.Duration(i-2) * 24 * time.Hour)
+		w.publish(p, w.now, day...)
+	}
+	s, err := New(w.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := texts(document(t, s, "/fr", 200).Find(".move a")), []string{"Fnac", "Sephora", "Darty"}; !slices.Equal(got, want) {
+		t.Errorf("moves: %q, not %q", got, want)
+	}
+	if got := texts(document(t, s, "/fr", 200).Find(".move .up")); !slices.Equal(got, []string{"▲ 3 %", "▲ 5 %"}) {
+		t.Errorf("rises: %q", got)
 	}
 }
 
