@@ -202,6 +202,11 @@ func check(e Event) error {
 	if y := e.At.Year(); y < 1990 || y > 9999 {
 		return cashback.Errorf(cashback.Invalid, "an event needs a date, of 1990 or later")
 	}
+	if _, claim := claims[e.Kind]; claim && e.Amount != nil {
+		// Else a claim could make more payable than was confirmed (L10), or change what
+		// is paid.
+		return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "amount"}, "a claim moves no money: what the portal pays after all is an event of its own")
+	}
 	if e.Answer != "" && (e.Kind != ClaimAnswered || !slices.Contains(Answers, e.Answer)) {
 		return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "answer"}, "%.20q is not an answer to a claim", e.Answer)
 	}

@@ -78,6 +78,8 @@ func TestIllegalSteps(t *testing.T) {
 		{"a claim that was sent twice", []Event{{Kind: Clicked}, {Kind: ClaimOpened}, {Kind: ClaimSent}}, Event{Kind: ClaimSent}},
 		{"an answer to nothing", []Event{{Kind: Tracked, Amount: eur(5)}}, Event{Kind: Confirmed, Answer: AnswerWon}},
 		{"an answer that there isn't", []Event{{Kind: Clicked}, {Kind: ClaimOpened}, {Kind: ClaimSent}}, Event{Kind: ClaimAnswered, Answer: "maybe"}},
+		{"a claim that moves money", []Event{{Kind: Tracked, Amount: eur(5)}, {Kind: Confirmed}}, Event{Kind: ClaimOpened, Amount: eur(6)}},
+		{"an answer that pays more at once", []Event{{Kind: Tracked, Amount: eur(5)}, {Kind: Confirmed}, {Kind: ClaimOpened}, {Kind: ClaimSent}}, Event{Kind: ClaimAnswered, Answer: AnswerPart, Amount: eur(6)}},
 		{"confirmed twice", []Event{{Kind: Tracked, Amount: eur(5)}, {Kind: Confirmed}}, Event{Kind: Confirmed}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -145,7 +147,7 @@ func steps() int {
 	if os.Getenv("CAGNOTTE_PROVE") != "" {
 		return 1_000_000
 	}
-	return 5_000
+	return 40_000
 }
 
 // TestLedgerProperty appends random events, legal or not, and holds all invariants
