@@ -136,7 +136,7 @@ type Reading struct {
 // the page unusable.
 type Issue struct {
 	// Code is one of "charset", "total", "few_items", "dropped", "too_many_links",
-	// "confusable", "url".
+	// "confusable", "url", "field", "data".
 	Code   string
 	Detail string
 }

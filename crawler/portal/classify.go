@@ -144,7 +144,7 @@ type features struct {
 	password, consent                 bool
 	challenge, widget, heading        string
 	empty, none                       string // what it says of a list's end, of a shop without cashback
-	nones, told                       int
+	nones, told, buttons              int
 	mount                             bool // an element for scripts to fill, with nothing in it
 	framework                         bool
 }
@@ -200,7 +200,10 @@ func (e *reader) features(root *html.Node) (f features) {
 			src, _ := attribute(n, "src")
 			f.challenged(src)
 		case atom.Button:
-			f.consent = f.consent || consents.MatchString(plain(elementText(n, nil, false), maxName))
+			const most = 100 // a wall has few
+			if f.buttons++; !f.consent && f.buttons <= most {
+				f.consent = consents.MatchString(plain(elementText(n, nil, false), maxName))
+			}
 		case atom.Input:
 			if t, _ := attribute(n, "type"); strings.EqualFold(t, "password") {
 				f.password = true

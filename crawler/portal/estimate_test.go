@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/cagnotte/cagnotte/internal/cashback"
 )
 
 // many repeats a piece until it has about n bytes; a %d in it counts.
@@ -137,5 +139,17 @@ func BenchmarkEstimate(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestApartIsBounded: what is read of an entry's text is paid for, however many
+// entries share it.
+func TestApartIsBounded(t *testing.T) {
+	for tiers, filling := range map[string]string{`{html: "$#big@data-x", each: li, reward: b}`: "<li><b>", `{json: "$#big@data-x", each: "[]", reward: b}`: "[1,", `{text: "$#big@data-x", match: "(?P<reward>x+y)"}`: "x"} {
+		d := load(t, "pages:\n  - kind: list\n    urls: [\""+origin+"/l\"]\n    items: {select: p}\n    fields: {name: ., reward: {pick: [.], none: [a]}, tiers: "+tiers+"}\n")
+		body := `<i id=big data-x="` + strings.Repeat(filling, 60_000/len(filling)) + `"></i>` + strings.Repeat("<p>a", 15_000)
+		if r := d.Read(Page{URL: origin + "/l", Body: []byte(body)}); r.Outcome != cashback.PageUnparseable {
+			t.Errorf("%s of %q: %s %s", tiers, filling, r.Outcome, r.Reason)
+		}
 	}
 }

@@ -62,13 +62,20 @@ func (f *field) read(s *scope) (r read) {
 	if f == nil {
 		return r
 	}
+	zero := read{}
 	for _, w := range f.ways {
 		got := w.read(s, f.most)
-		if got.ok || got.none {
-			got.way = w
+		got.way = w
+		switch {
+		case got.ok, got.none && w.number == nil:
 			return got
+		case got.none && zero.way == nil:
+			zero = got // a shop that pays an amount often has a percentage of 0
 		}
 		r.blank = r.blank || got.blank
+	}
+	if zero.way != nil {
+		return zero
 	}
 	if len(f.ways) > 0 {
 		r.way = f.ways[0]

@@ -99,6 +99,19 @@ func FuzzLiterals(f *testing.F) {
 	})
 }
 
+// TestTwoNumbers: of a percentage and an amount side by side the one that isn't zero
+// counts, and where both are the shop pays nothing.
+func TestTwoNumbers(t *testing.T) {
+	d := load(t, "pages:\n  - kind: list\n    urls: [\""+origin+"/l\"]\n    json: {items: shops}\n    fields: {name: name, reward: [{value: percent, unit: \"%\"}, {value: amount, unit: EUR}]}\n")
+	r := d.Read(Page{URL: origin + "/l", Body: []byte(`{"shops":[{"name":"A","percent":0,"amount":120},{"name":"B","percent":2.5,"amount":0},{"name":"C","percent":0,"amount":0},{"name":"D","percent":null,"amount":"50,5"},{"name":"E","amount":7}]}`)})
+	want := []string{"120 EUR", "2.5 %", "none", "50.5 EUR", "7 EUR"}
+	for i, w := range want {
+		if len(r.Items) != len(want) || said(r.Items[i].Reward) != w {
+			t.Fatalf("%+v: %s wanted", r.Items, w)
+		}
+	}
+}
+
 // TestTotalsAndConditions: whether a portal counts what a condition leaves out or
 // not, its list ends once, and as whole.
 func TestTotalsAndConditions(t *testing.T) {

@@ -530,6 +530,7 @@ func (e *reader) extract(top *scope) (items []Item, why string) {
 			continue
 		}
 		items = slices.Grow(items, min(len(scopes), maxItems-len(items)))
+		first := len(items)
 		for _, s := range scopes {
 			e.meter.spend(10)
 			if len(items) >= maxItems {
@@ -549,6 +550,7 @@ func (e *reader) extract(top *scope) (items []Item, why string) {
 				at = append(at, place)
 			}
 		}
+		e.nowhere(l, items[first:])
 	}
 	if ordered {
 		order := make([]int, len(items))
@@ -564,6 +566,34 @@ func (e *reader) extract(top *scope) (items []Item, why string) {
 	}
 	return items, why
 }
+
+// nowhere tells of fields that the definition reads and no entry has: a selector that
+// doesn't fit, or no longer does. Former rates and conditions may well be absent.
+func (e *reader) nowhere(l *list, items []Item) {
+	const few = 5
+	if len(items) < few {
+		return
+	}
+	for _, f := range []struct {
+		name  string
+		field *field
+		text  func(*Item) string
+	}{
+		{"link", l.link, func(it *Item) string { return it.Link }},
+		{"logo", l.logo, func(it *Item) string { return it.Logo }},
+		{"domain", l.domain, func(it *Item) string { return it.Domain }},
+		{"category", l.category, func(it *Item) string { return it.Category }},
+		{"id", l.id, func(it *Item) string { return it.ID }},
+	} {
+		if f.field != nil && slices.ContainsFunc(f.field.ways, (*way).asked) && !slices.ContainsFunc(items, func(it Item) bool { return f.text(&it) != "" }) {
+			e.issue("field", fmt.Sprintf("%s is nowhere found in %d entries", f.name, len(items)))
+		}
+	}
+}
+
+// asked says that a definition wrote the field, which a split or pattern may name and
+// needn't.
+func (w *way) asked() bool { return len(w.picks) != 1 || w.picks[0].kind != pickGroup }
 
 // entries are the scopes of a list's entries.
 func (e *reader) entries(top *scope, l *list) (out []*scope, why string) {
@@ -896,7 +926,7 @@ func (e *reader) tiers(s *scope, t *tiers, before []Tier) (out []Tier) {
 		case text == "":
 			return out
 		case t.pattern != nil:
-			e.meter.spend(len(text))
+			e.meter.spend(4 * len(text)) // a byte costs an expression, or the parser, more than an element does a selector
 			for _, m := range t.pattern.FindAllStringSubmatch(text, maxTiers) {
 				line := *s
 				line.up, line.index, line.groups = s, len(out)-len(before), map[string]string{}
@@ -911,7 +941,7 @@ func (e *reader) tiers(s *scope, t *tiers, before []Tier) (out []Tier) {
 			}
 			return out
 		case t.inHTML:
-			e.meter.spend(len(text))
+			e.meter.spend(4 * len(text))
 			root, err := parseHTML(tabled(text))
 			if err != nil {
 				return out

@@ -162,6 +162,17 @@ func TestPaging(t *testing.T) {
 	}
 }
 
+// TestNowhere: a field that no entry has is told of.
+func TestNowhere(t *testing.T) {
+	d := load(t, "pages:\n  - kind: list\n    urls: [\""+origin+"/l\"]\n    items: {select: .shop}\n    fields: {name: b, reward: i, link: \"a@href\", logo: \"img@src\", previous: s}\n")
+	for n, want := range map[int]int{4: 0, 6: 1} {
+		r := d.Read(Page{URL: origin + "/l", Body: []byte(shopPage(0, n, ""))})
+		if len(r.Issues) != want || want > 0 && r.Issues[0].Detail != "logo is nowhere found in 6 entries" {
+			t.Errorf("%d entries: %+v", n, r.Issues)
+		}
+	}
+}
+
 // TestScriptFile: the answer may be a script itself, and markup may lie in what a page
 // only shows to some.
 func TestScriptFile(t *testing.T) {
