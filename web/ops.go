@@ -446,5 +446,5 @@ func (s *Server) opsLive(v *visit) (*reply, error) {
 }
 
 func progressText(l *locale.Locale, read, known, offers int) string {
-	return l.T("desk.progress", "Pages", l.Int(read), "Known", l.Int(known), "Offers", l.Count("desk.offers", offers))
+	return l.Count("desk.progress", known, "Pages", l.Int(read), "Offers", l.Count("desk.offers", offers))
 }

@@ -258,6 +258,9 @@ func (j *judge) names(keys []string) []string {
 	return names
 }
 
+// of writes a count beside what it was counted among.
+func of(n, all int) string { return fmt.Sprintf("%d/%d", n, all) }
+
 // doubt marks offers unverified.
 func (j *judge) doubt(keys []string) {
 	for _, k := range keys {
@@ -424,7 +427,7 @@ func (j *judge) neighbours(changed []string) {
 func (j *judge) completeness() {
 	r := j.Staged.Run
 	if len(j.Staged.Offers) == 0 {
-		j.find(Completeness, cashback.Fail, "nothing_extracted", 0, "1", nil)
+		j.find(Completeness, cashback.Fail, "nothing_extracted", 0, "≥ 1", nil)
 		return
 	}
 	if !r.Complete {
@@ -510,7 +513,7 @@ func (j *judge) moves() {
 	check := func(odd []string, usual int, reason string) {
 		if j.improbable(len(odd), usual) {
 			fail = true
-			j.find(Moves, cashback.Fail, reason, len(odd), fmt.Sprintf("%d of %d", j.most(usual), j.both), odd)
+			j.find(Moves, cashback.Fail, reason, of(len(odd), j.both), j.most(usual), odd)
 		}
 	}
 	limit := j.widened(j.Limits.MoveShare, 5)
@@ -527,11 +530,11 @@ func (j *judge) moves() {
 	moved := j.up + j.down
 	if p := tailBinomial(moved, len(j.shifted), .3); len(j.shifted) >= 4 && p < j.Limits.Improbable {
 		fail = true
-		j.find(Moves, cashback.Fail, "shifted", len(j.shifted), moved, j.shifted)
+		j.find(Moves, cashback.Fail, "shifted", of(len(j.shifted), moved), "", j.shifted)
 	}
 	if j.improbable(len(j.same), j.grown(2)) && len(j.same)*10 >= moved*7 {
 		fail = true
-		j.find(Moves, cashback.Fail, "same_value", len(j.same), moved, j.same)
+		j.find(Moves, cashback.Fail, "same_value", of(len(j.same), moved), "", j.same)
 	}
 	for _, unit := range sortedKeys(j.logs) {
 		logs := j.logs[unit]
@@ -640,7 +643,7 @@ func (j *judge) unit() {
 	if j.relative {
 		if share := permille(len(j.tenfold), j.both); share > j.Limits.UnitShare || j.improbable(len(j.tenfold), 1) {
 			fail = true
-			j.find(Unit, cashback.Fail, "tenfold", len(j.tenfold), points(j.Limits.UnitShare), j.tenfold)
+			j.find(Unit, cashback.Fail, "tenfold", of(len(j.tenfold), j.both), points(j.Limits.UnitShare), j.tenfold)
 		}
 		if j.improbable(len(j.unitChanged), 1) {
 			fail = true
@@ -660,16 +663,16 @@ func (j *judge) distribution() {
 	usual := func(f func(cashback.RunProfile) int) int { return medianOf(base, f) }
 	p := j.profile
 	fail := false
-	check := func(bad bool, reason string, measured, limit int) {
+	check := func(bad bool, reason string, measured int, least string, limit int) {
 		if bad {
 			fail = true
-			j.find(Distribution, cashback.Fail, reason, points(measured), points(limit), nil)
+			j.find(Distribution, cashback.Fail, reason, points(measured), least+points(limit), nil)
 		}
 	}
 	top := usual(func(p cashback.RunProfile) int { return p.TopShare })
-	check(p.TopShare > j.Limits.TopFactor*max(top, 20), "top_value", p.TopShare, j.Limits.TopFactor*max(top, 20))
+	check(p.TopShare > j.Limits.TopFactor*max(top, 20), "top_value", p.TopShare, "", j.Limits.TopFactor*max(top, 20))
 	distinct := usual(func(p cashback.RunProfile) int { return p.Distinct })
-	check(p.Distinct < distinct*j.Limits.DistinctShare/1000, "duplicates", p.Distinct, distinct*j.Limits.DistinctShare/1000)
+	check(p.Distinct < distinct*j.Limits.DistinctShare/1000, "duplicates", p.Distinct, "≥ ", distinct*j.Limits.DistinctShare/1000)
 	for _, f := range []struct {
 		reason string
 		of     func(cashback.RunProfile) int
@@ -678,7 +681,7 @@ func (j *judge) distribution() {
 		{"no_link", func(p cashback.RunProfile) int { return p.NoLink }},
 		{"unread", func(p cashback.RunProfile) int { return p.Unread }},
 	} {
-		check(f.of(p) > usual(f.of)+j.Limits.NullPoints, f.reason, f.of(p), usual(f.of)+j.Limits.NullPoints)
+		check(f.of(p) > usual(f.of)+j.Limits.NullPoints, f.reason, f.of(p), "", usual(f.of)+j.Limits.NullPoints)
 	}
 	if d := divergence(p.Letters, base[len(base)-1].Letters); d > j.Limits.Divergence {
 		fail = true
@@ -718,10 +721,10 @@ func (j *judge) canaries() bool {
 		}
 	}
 	if len(bad) == 0 {
-		j.find(Canaries, cashback.Pass, "canaries", len(j.Canaries), "", nil)
+		j.find(Canaries, cashback.Pass, "canaries", of(0, len(j.Canaries)), 0, nil)
 		return true
 	}
-	j.find(Canaries, cashback.Fail, "canaries", len(bad), len(j.Canaries), bad)
+	j.find(Canaries, cashback.Fail, "canaries", of(len(bad), len(j.Canaries)), 0, bad)
 	return false
 }
 
@@ -747,11 +750,11 @@ func (j *judge) signature() {
 	switch {
 	// One page among others that isn't understood only makes the run partial.
 	case len(walls) > 0 && len(walls)*10 >= len(pages) && (len(walls) > 1 || strange == 0 || len(pages) == 1):
-		j.find(Signature, cashback.Fail, "walls", len(walls), len(pages), walls)
+		j.find(Signature, cashback.Fail, "walls", of(len(walls), len(pages)), "10 %", walls)
 	case len(poor) > 0 && len(poor)*50 >= len(pages):
-		j.find(Signature, cashback.Fail, "hit_rate", len(poor), len(pages), poor)
+		j.find(Signature, cashback.Fail, "hit_rate", of(len(poor), len(pages)), "2 %", poor)
 	case len(walls) > 0:
-		j.find(Signature, cashback.Warn, "walls", len(walls), len(pages), walls)
+		j.find(Signature, cashback.Warn, "walls", of(len(walls), len(pages)), "10 %", walls)
 	default:
 		j.find(Signature, cashback.Pass, "signature", len(pages), "", nil)
 	}
@@ -810,11 +813,11 @@ func (j *judge) selfConsistency() {
 	n := len(j.Staged.Pairs)
 	switch {
 	case n >= 5 && permille(len(bad), n) > j.Limits.PairShare:
-		j.find(SelfConsistency, cashback.Fail, "list_detail", len(bad), n, bad)
+		j.find(SelfConsistency, cashback.Fail, "list_detail", of(len(bad), n), points(j.Limits.PairShare), bad)
 	case len(bad) > 0:
-		j.find(SelfConsistency, cashback.Warn, "list_detail", len(bad), n, bad)
+		j.find(SelfConsistency, cashback.Warn, "list_detail", of(len(bad), n), points(j.Limits.PairShare), bad)
 	case n > 0:
-		j.find(SelfConsistency, cashback.Pass, "list_detail", 0, n, nil)
+		j.find(SelfConsistency, cashback.Pass, "list_detail", of(0, n), points(j.Limits.PairShare), nil)
 	}
 }
 
