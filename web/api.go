@@ -37,9 +37,10 @@ type operation struct {
 // pages does, so that limits, caching, errors and headers are the same everywhere.
 func op[Q, V any](s *Server, path, id, summary string, decide func(*visit, Q) (V, error)) operation {
 	path = "/api/v1/" + path
+	query := decoderOf[Q]()
 	return operation{
 		route: Route{http.MethodGet, path, Anybody, ByChange, maxBody, rateAPI, func(v *visit) (*reply, error) {
-			q, err := decode[Q](v)
+			q, err := query.decode(v)
 			if err != nil {
 				return nil, err
 			}
@@ -65,16 +66,15 @@ func op[Q, V any](s *Server, path, id, summary string, decide func(*visit, Q) (V
 // parametersOf describes what decode takes for Q: the same list of fields, those of
 // embedded structs among them, which huma alone would leave out.
 func parametersOf[Q any](r huma.Registry) []*huma.Param {
-	var q Q
 	var out []*huma.Param
-	for _, f := range fieldsOf(reflect.ValueOf(&q).Elem(), "query") {
-		p := &huma.Param{Name: f.name, In: "query", Required: f.tag.Get("required") == "true"}
+	for _, f := range declaredBy(reflect.TypeFor[Q](), "query") {
+		p := &huma.Param{Name: f.name, In: "query", Required: f.required}
 		if f.path != "" {
 			p.Name, p.In, p.Required = f.path, "path", true
 		}
-		p.Schema = huma.SchemaFromField(r, reflect.StructField{Name: p.Name, Type: f.value.Type(), Tag: f.tag}, "")
+		p.Schema = huma.SchemaFromField(r, reflect.StructField{Name: p.Name, Type: f.kind, Tag: f.tag}, "")
 		p.Description = p.Schema.Description
-		if f.value.Kind() == reflect.Slice {
+		if f.kind.Kind() == reflect.Slice {
 			each := true // portal=a&portal=b
 			p.Explode = &each
 		}

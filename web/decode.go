@@ -24,27 +24,34 @@ const (
 // `query:"…"` name the parameter, and fields may be strings, counts or
 // lists of strings. A parameter that isn't declared is refused with the list of those that
 // are, and so is one that is given twice where one is meant.
-func decode[Q any](v *visit) (Q, error) {
+func decode[Q any](v *visit) (Q, error) { return decoderOf[Q]().decode(v) }
+
+// decoder is decode for one struct, whose declaration is read once: for what is asked
+// for often.
+type decoder[Q any] struct{ fields []declared }
+
+func decoderOf[Q any]() decoder[Q] { return decoder[Q]{declaredBy(reflect.TypeFor[Q](), "query")} }
+
+func (d decoder[Q]) decode(v *visit) (Q, error) {
 	var q Q
 	values, err := url.ParseQuery(v.req.URL.RawQuery)
 	if err != nil {
 		return q, badInput{"query", "error.query", nil}
 	}
-	err = fill(reflect.ValueOf(&q).Elem(), values, v.param)
+	err = fill(reflect.ValueOf(&q).Elem(), d.fields, values, v.param)
 	return q, err
 }
 
-func fill(q reflect.Value, values url.Values, path func(string) string) error {
-	fields := fieldsOf(q, "query")
-	var known []string
-	for _, f := range fields {
-		if f.name != "" {
-			known = append(known, f.name)
-		}
-	}
+func fill(q reflect.Value, fields []declared, values url.Values, path func(string) string) error {
 	n := 0
 	for name, vs := range values {
-		if !slices.Contains(known, name) {
+		if name == "" || !slices.ContainsFunc(fields, func(f declared) bool { return f.name == name }) {
+			var known []string
+			for _, f := range fields {
+				if f.name != "" {
+					known = append(known, f.name)
+				}
+			}
 			if len(known) == 0 {
 				return badInput{clip(name), "error.parameters_none", nil}
 			}
@@ -64,34 +71,56 @@ func fill(q reflect.Value, values url.Values, path func(string) string) error {
 	}
 	for _, f := range fields {
 		if f.path != "" {
-			f.value.SetString(path(f.path))
+			q.FieldByIndex(f.index).SetString(path(f.path))
 			continue
 		}
-		if err := f.set(values[f.name]); err != nil {
+		if vs := values[f.name]; vs == nil && !f.required {
+			continue
+		}
+		if err := f.in(q).set(values[f.name]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// field is one field of a query struct, with the names that it goes by.
-type field struct {
-	value      reflect.Value
+// declared is one field of a query struct, with the names that it goes by.
+type declared struct {
+	index      []int
+	kind       reflect.Type
 	tag        reflect.StructTag
 	name, path string
+	required   bool
 }
 
-// fieldsOf lists a struct's fields, and those of embedded structs that none of its
+// declaredBy lists a struct's fields, and those of embedded structs that none of its
 // own hides, with the names that they have in the tag of that key.
-func fieldsOf(q reflect.Value, key string) []field {
-	var out []field
-	for _, t := range reflect.VisibleFields(q.Type()) {
-		if t.Anonymous {
+func declaredBy(t reflect.Type, key string) []declared {
+	var out []declared
+	for _, f := range reflect.VisibleFields(t) {
+		if f.Anonymous {
 			continue
 		}
 		// `query:"portal,explode"` is a list given as portal=a&portal=b.
-		name, _, _ := strings.Cut(t.Tag.Get(key), ",")
-		out = append(out, field{q.FieldByIndex(t.Index), t.Tag, name, t.Tag.Get("path")})
+		name, _, _ := strings.Cut(f.Tag.Get(key), ",")
+		out = append(out, declared{f.Index, f.Type, f.Tag, name, f.Tag.Get("path"), f.Tag.Get("required") == "true"})
+	}
+	return out
+}
+
+// field is a declared field of one value.
+type field struct {
+	declared
+	value reflect.Value
+}
+
+func (d declared) in(q reflect.Value) field { return field{d, q.FieldByIndex(d.index)} }
+
+// fieldsOf are the fields of a value.
+func fieldsOf(q reflect.Value, key string) []field {
+	var out []field
+	for _, d := range declaredBy(q.Type(), key) {
+		out = append(out, d.in(q))
 	}
 	return out
 }

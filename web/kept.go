@@ -47,7 +47,7 @@ func decodeShopper(s string) (q shopperQuery, ok bool) {
 		return q, false
 	}
 	values, err := url.ParseQuery(string(raw))
-	if err != nil || fill(reflect.ValueOf(&q).Elem(), values, nil) != nil {
+	if err != nil || fill(reflect.ValueOf(&q).Elem(), declaredBy(reflect.TypeOf(q), "query"), values, nil) != nil {
 		return shopperQuery{}, false
 	}
 	if q.Currency != "" {

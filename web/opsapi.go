@@ -89,7 +89,7 @@ func keyed[I, V any](s *Server, d door, method, path, id, summary string, read f
 // which is a pointer where nothing need be sent.
 func decodeCall[I any](v *visit) (in I, err error) {
 	call := reflect.ValueOf(&in).Elem()
-	if err := fill(call, url.Values{}, v.param); err != nil {
+	if err := fill(call, declaredBy(call.Type(), "query"), url.Values{}, v.param); err != nil {
 		return in, err
 	}
 	b := call.FieldByName("Body")

@@ -127,8 +127,11 @@ func (s *Server) ask(ctx context.Context, v *visit, id cashback.MerchantID, q pu
 			Country: p.Country, VATStated: p.VATRate.Valid,
 		},
 		Shopper: shopperView(shopper, p.Currency),
-		Ranked:  []view.Row{}, Unreachable: []view.Short{}, Other: []view.Left{}, Offers: []view.Offer{}, Settles: []view.Settle{},
+		Ranked:  []view.Row{}, Unreachable: []view.Short{}, Other: []view.Left{},
 	}
+	n := len(listings)
+	c.Portals, c.Offers = make([]rank.Portal, 0, n), make([]rank.Offer, 0, n)
+	out.Offers, out.Settles = make([]view.Offer, 0, n), make([]view.Settle, 0, n)
 	for _, l := range listings {
 		portal := sh.byID[l[0].Receipt.Portal]
 		if portal == nil {
@@ -185,15 +188,18 @@ func (q *question) answer(w wanted) (*view.Ranking, error) {
 		return nil, err
 	}
 	out.Unvalued, out.Stale, out.Hidden = a.Unvalued, a.Stale, a.Hidden
-	grouped := slices.Concat(a.Unvalued, a.Stale, a.Hidden)
+	grouped := make([]string, 0, len(c.Offers))
+	grouped = append(append(append(grouped, a.Unvalued...), a.Stale...), a.Hidden...)
+	out.Ranked = make([]view.Row, 0, len(a.Ranked))
 	for _, r := range a.Ranked {
 		o := out.Offer(r.Portal)
 		row := view.Row{
 			Portal: r.Portal, Value: r.Value, Possible: r.Possible, Reward: r.Reward, Headline: r.Headline,
 			Days: r.Days, Method: r.Method, Estimate: r.Estimate, Receipt: o.Receipt, ClickOut: o.ClickOut,
 		}
-		for _, st := range r.Steps {
-			row.Steps = append(row.Steps, view.Step(st))
+		row.Steps = make([]view.Step, len(r.Steps))
+		for i, st := range r.Steps {
+			row.Steps[i] = view.Step(st)
 		}
 		out.Ranked = append(out.Ranked, row)
 		grouped = append(grouped, r.Portal)

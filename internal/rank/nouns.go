@@ -45,7 +45,7 @@ func CheckPortal(p cashback.Portal) error {
 
 func (p *Portal) fault() error {
 	var k checker
-	p.check(&k, func(field string) func() string { return func() string { return field } })
+	p.check(&k, nil)
 	return k.err
 }
 
@@ -142,7 +142,7 @@ func OfferOf(entries ...cashback.Offer) Offer {
 
 func (o *Offer) sound() bool {
 	var k checker
-	o.check(&k, func(field string) func() string { return func() string { return field } })
+	o.check(&k, nil)
 	return k.err == nil
 }
 
