@@ -21,6 +21,13 @@ func ownPages(p *crowd) map[string]string {
 	h, as := p.Handler(), p.as(p.alice)
 	clicked := "/money/purchases/" + bought
 	post(h, "/fr/money/add", form("portal", "sitot", "shop", "Darty", "date", "2026-09-01", "amount", "349", "cashback", "10,47", "order", "D-2291"), as)
+	asked := p.missing(p.alice) // a claim that waits for its answer
+	post(h, "/fr/money/purchases/"+asked+"/claim", form("seen", p.seen(p.alice)), as)
+	p.payable(p.alice, "ready", 1790, 60)
+	p.payable(p.alice, "ready-too", 520, 50)
+	paid := form("portal", "sitot", "amount", "20", "name", "sitot 2026-10-01", "seen", p.seen(p.alice), "line", "ready")
+	post(h, "/fr/money/payouts", paid, as)
+	post(h, "/fr/money/rules", form("text", aRule), as)
 	in := func(u account.User, table string) string {
 		return strings.TrimPrefix(post(h, "/fr/money/import", form("portal", "sitot", "text", table), p.as(u)).Header.Get("Location"), "/fr")
 	}
@@ -29,6 +36,11 @@ func ownPages(p *crowd) map[string]string {
 		"cash":      "/money/cash",
 		"watch":     "/money/watch",
 		"claim":     "/money/purchases/" + p.missing(p.alice) + "/claim",
+		"answer":    "/money/purchases/" + asked,
+		"over":      "/money/watch?over=1",
+		"payouts":   "/money/payouts?portal=sitot&amount=3.10",
+		"rules":     "/money/rules",
+		"rule":      "/money/rules/alices-own",
 		"dry-run":   in(p.alice, gains),
 		"account":   "/account",
 		"money":     "/money",

@@ -99,7 +99,7 @@ func Explain(p Purchase, f Facts, facts cashback.Facts) (why Explanation) {
 			return why
 		}
 	}
-	if len(why.Reasons) > 0 {
+	if why.Rising {
 		return why
 	}
 	if frozen && slices.ContainsFunc(terms.Offer.Tiers, func(t cashback.Tier) bool { return t.UpTo }) {
