@@ -141,6 +141,8 @@ func accessRows() map[string]accessRow {
 		"GET /api/v1/ledger/alerts":                      {target: "/api/v1/ledger/alerts", want: [4]int{401, 200, 200, 200}},
 		"GET /api/v1/ledger/cash":                        {target: "/api/v1/ledger/cash", want: [4]int{401, 200, 200, 200}},
 		"POST /api/v1/ledger/import":                     {target: "/api/v1/ledger/import", want: [4]int{401, 401, 401, 401}},
+		"POST /{lang:fr|en}/money/calendar":              {target: "/fr/money/calendar", want: [4]int{303, 200, 200, 200}},
+		"GET /{lang:fr|en}/calendar/{token}":             {target: "/fr/calendar/{alice}.ics", want: [4]int{200, 200, 200, 200}}, // whoever knows the address
 		"GET /{lang:fr|en}/money/payouts":                {target: "/fr/money/payouts", want: [4]int{303, 200, 200, 200}},
 		"POST /{lang:fr|en}/money/payouts":               {target: "/fr/money/payouts", form: form("portal", "sitot", "amount", "5", "line", "{alice}"), want: [4]int{303, 422, 422, 422}},
 		"POST /{lang:fr|en}/money/payouts/asked":         {target: "/fr/money/payouts/asked", form: form("portal", "sitot", "unit", "EUR", "seen", "1"), want: [4]int{303, 303, 303, 303}},
@@ -194,6 +196,13 @@ func (p *crowd) theirs(route string) string {
 	case strings.Contains(route, "/money/import/{id}"):
 		p.handed.put(p.alice.ID, &handedIn{"upload", "", "sitot", []byte("Wann\tWo\tWieviel\n1.9.2026\tFnac\t4,20\n"), today})
 		return "upload"
+	case strings.HasSuffix(route, "/calendar/{token}"):
+		k, token, err := p.desk.NewKey(ctx, p.alice, "x", []account.Scope{account.Calendar}, today.Add(time.Hour))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.t.Cleanup(func() { _ = p.people.RevokeKey(ctx, p.alice.ID, k.ID) })
+		return token
 	case strings.Contains(route, "/money/rules/{id}"):
 		d := earnings.Document{Kind: statement.DocumentKind, Name: "alices-own", Body: []byte(aRule)}
 		if err := p.ledgers.SaveDocument(ctx, p.alice.ID, d); err != nil {

@@ -5,7 +5,10 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"strings"
+	"time"
 
+	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/earnings"
 	"github.com/cagnotte/cagnotte/internal/earnings/claim"
@@ -21,6 +24,8 @@ func (s *Server) followRoutes() []Route {
 	return []Route{
 		{get, "/{lang:fr|en}/money/cash", Shopper, NoStore, maxBody, ratePages, s.cashPage},
 		{get, "/{lang:fr|en}/money/watch", Shopper, NoStore, maxBody, ratePages, s.watchPage},
+		{post, "/{lang:fr|en}/money/calendar", Shopper, NoStore, maxForm, rateForms, s.newFeed},
+		{get, "/{lang:fr|en}/calendar/{token}", Anybody, NoStore, maxBody, ratePages, s.feed},
 		{get, "/{lang:fr|en}/money/calendar.ics", Shopper, NoStore, maxBody, ratePages, s.calendar},
 		{get, "/{lang:fr|en}/money/purchases/{id}/claim", Shopper, NoStore, maxBody, ratePages, s.claimPage},
 		{get, "/{lang:fr|en}/money/purchases/{id}/proof", Shopper, NoStore, maxBody, rateForms, s.proofPack},
@@ -93,16 +98,71 @@ func (s *Server) watchPage(v *visit) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.showWatch(v, q.Over != "", "", pages.Form{})
+}
+
+// showWatch is what there is to see to; feed is a calendar's new address, shown this
+// once.
+func (s *Server) showWatch(v *visit, over bool, feed string, form pages.Form) (*reply, error) {
+	v.page = "money/watch"
 	x, err := s.follow(v)
 	if err != nil {
 		return nil, err
 	}
-	x.Brief = q.Over == ""
+	x.Brief = !over
 	alerts := earnings.Watch(x.Book, x.Facts, v.now)
 	if err := x.Err(); err != nil {
 		return nil, err
 	}
-	return html(v.ctx, pages.Watch(s.chrome(v, "money"), &pages.WatchView{Alerts: alerts, PortalName: x.name, Over: !x.Brief, Now: v.now}))
+	rep, err := html(v.ctx, pages.Watch(s.chrome(v, "money"), &pages.WatchView{Alerts: alerts, PortalName: x.name, Over: over, Feed: feed, Form: form, Now: v.now}))
+	if !form.OK() {
+		return refused(rep, err)
+	}
+	return rep, err
+}
+
+// newFeed makes an address that a calendar may fetch the coming days from, for a year.
+func (s *Server) newFeed(v *visit) (*reply, error) {
+	_, form, err := decodeForm[struct{}](v)
+	if err != nil {
+		return nil, err
+	}
+	ends := s.Now().Add(account.KeyFor - time.Minute)
+	_, token, err := s.desk.NewKey(v.ctx, *v.user, v.locale.T("watching.feed_key"), []account.Scope{account.Calendar}, ends)
+	if err != nil && cashback.KindOf(err) == cashback.Conflict {
+		form.Refuse("", v.locale.T("account.keys_full", "Most", v.locale.Int(account.MaxKeys)))
+		return s.showWatch(v, false, "", form)
+	}
+	if err != nil {
+		return nil, err
+	}
+	site := strings.TrimSuffix(s.Site, "/")
+	if site == "" {
+		site = "http://" + v.req.Host // one of those that the server answers to
+	}
+	return s.showWatch(v, false, site+ours(v, "calendar/"+token+".ics"), form)
+}
+
+type feedQuery struct {
+	Token string `path:"token"`
+}
+
+// feed is the calendar for whoever knows its address. A program's key doesn't open it,
+// since an address is seen by more than its owner, and this address opens nothing else.
+func (s *Server) feed(v *visit) (*reply, error) {
+	q, err := decode[feedQuery](v)
+	if err != nil {
+		return nil, err
+	}
+	u, _, err := s.desk.AuthenticateKey(v.ctx, strings.TrimSuffix(q.Token, ".ics"), account.Calendar)
+	if kind := cashback.KindOf(err); err != nil && (kind == cashback.NotFound || kind == cashback.Forbidden) {
+		return nil, errNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.user = &u
+	return s.writeCalendar(v)
 }
 
 // calendar is the coming days as a file that every calendar reads.
@@ -110,11 +170,15 @@ func (s *Server) calendar(v *visit) (*reply, error) {
 	if _, err := decode[struct{}](v); err != nil {
 		return nil, err
 	}
+	return s.writeCalendar(v)
+}
+
+func (s *Server) writeCalendar(v *visit) (*reply, error) {
 	x, err := s.follow(v)
 	if err != nil {
 		return nil, err
 	}
-	c := s.chrome(v, "money")
+	c := pages.Chrome{L: v.locale}
 	var b bytes.Buffer
 	err = earnings.WriteCalendar(&b, c.T("site.name"), earnings.Reminders(x.Book, x.Facts, v.now), v.now, func(r earnings.Reminder) earnings.ReminderText {
 		amount := ""

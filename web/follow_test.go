@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,4 +54,49 @@ func TestFollow(t *testing.T) {
 		t.Errorf("the claim: %+v", x)
 	}
 	wants(t, ask(h, "GET", "/fr/money/watch", p.as(p.bob)), 200, "Rien à voir")
+}
+
+// calendarOf is the address's secret of a calendar of somebody's.
+func calendarOf(t testing.TB, s *Server) string {
+	t.Helper()
+	ledgerOwner(t, s)
+	u, err := s.people.UserByAddress(context.Background(), "owner@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, err := s.desk.NewKey(context.Background(), u, "calendar", []account.Scope{account.Calendar}, s.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// TestCalendarFeed: an address of one's own tells a calendar the coming days, and opens
+// nothing else; a program's key isn't one, and a revoked one is none.
+func TestCalendarFeed(t *testing.T) {
+	p := newCrowd(t)
+	h, as := p.Handler(), p.as(p.alice)
+	p.payable(p.alice, "a", 5000, 60)
+	p.append(p.alice, earnings.Event{Kind: earnings.Expected, Purchase: "soon", Portal: "sitot", Shop: "Fnac", At: today, Amount: &earnings.Amount{Minor: 300, Unit: "EUR"}})
+	page := wants(t, post(h, "/en/money/calendar", nil, as), 200, "Shown this once", "http://localhost:8080/en/calendar/cagnotte_")
+	_, rest, _ := strings.Cut(page, "http://localhost:8080")
+	address, _, _ := strings.Cut(rest, `"`)
+	r := ask(h, "GET", address)
+	if b := wants(t, r, 200, "BEGIN:VCALENDAR", "SUMMARY:Fnac"); r.Header.Get("Content-Type") != "text/calendar; charset=utf-8" || strings.Contains(b, "alice") {
+		t.Errorf("%v\n%s", r.Header, b)
+	}
+	wants(t, ask(h, "GET", strings.Replace(address, "/en/", "/fr/", 1)), 200, "Fnac")
+	token := strings.TrimSuffix(address[strings.LastIndex(address, "/")+1:], ".ics")
+	wants(t, ask(h, "GET", "/api/v1/ledger/balances", local, header("Authorization", "Bearer "+token)), 403)
+	q := httptest.NewRequest(http.MethodGet, "/", nil)
+	p.withKey(p.alice, account.ReadLedger)[0](q)
+	wants(t, ask(h, "GET", "/en/calendar/"+strings.TrimPrefix(q.Header.Get("Authorization"), "Bearer ")), 404)
+	keys, err := p.people.ListKeys(context.Background(), p.alice.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		goes(t, post(h, "/en/account/keys/"+k.ID, nil, as), "/en/account#keys")
+	}
+	wants(t, ask(h, "GET", address), 404)
 }

@@ -255,6 +255,8 @@ func headerCases(t *testing.T, s *Server) []headerCase {
 		{name: "leaving as nobody", target: "/fr/money/purchases/1/leave", status: 303, cache: "no-store", kind: kindText},
 		{name: "balances of nobody", target: "/api/v1/ledger/balances", status: 401, cache: "no-store", kind: kindProblem},
 		own("balances", "balances"), own("own purchases", "purchases"), own("an own purchase", "purchases/mine"), own("own alerts", "alerts"), own("own cash", "cash"),
+		{name: "a calendar's feed", target: "/fr/calendar/" + calendarOf(t, s) + ".ics", status: 200, cache: "private, no-store", kind: "text/calendar; charset=utf-8"},
+		{name: "no calendar's feed", target: "/fr/calendar/cagnotte_x.ics", status: 404, cache: "no-store", kind: kindHTML},
 		{name: "payouts of nobody", target: "/fr/money/payouts", status: 303, cache: "no-store", kind: kindText},
 		{name: "rules of nobody", target: "/fr/money/rules", status: 303, cache: "no-store", kind: kindText},
 		{name: "a rule of nobody", target: "/fr/money/rules/quidco", status: 303, cache: "no-store", kind: kindText},

@@ -85,9 +85,12 @@ const (
 	WriteLedger Scope = "ledger:write"
 	// Operate is for operators' keys.
 	Operate Scope = "operate"
+	// Calendar lets a calendar fetch its person's coming days. Calendars know nothing but
+	// an address, so such a key stands in one, and may do nothing else.
+	Calendar Scope = "calendar"
 )
 
-// Scopes are all there are.
+// Scopes are those that people choose among for a program's key.
 var Scopes = []Scope{ReadLedger, WriteLedger, Operate}
 
 // Key is an API key as it is stored.
@@ -126,6 +129,10 @@ func NewKey(random io.Reader, user User, name string, scopes []Scope, expires, n
 	for _, s := range scopes {
 		switch s {
 		case ReadLedger, WriteLedger:
+		case Calendar:
+			if len(scopes) > 1 {
+				return key, "", cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "scopes"}, "a calendar's key stands in an address and may do nothing else")
+			}
 		case Operate:
 			if user.Role != Operator {
 				return key, "", cashback.ErrorAt(cashback.Forbidden, cashback.Place{Field: "scopes"}, "only an operator's key may operate")

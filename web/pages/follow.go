@@ -25,6 +25,9 @@ type WatchView struct {
 	PortalName func(id string) string
 	// Over shows the cases too of which nothing is left to do, at most maxOver of them.
 	Over bool
+	// Feed is the address for a calendar that was just made; Form why none was.
+	Feed string
+	Form Form
 	Now  time.Time
 }
 
