@@ -926,7 +926,7 @@ func (e *reader) tiers(s *scope, t *tiers, before []Tier) (out []Tier) {
 		case text == "":
 			return out
 		case t.pattern != nil:
-			e.meter.spend(4 * len(text)) // a byte costs an expression, or the parser, more than an element does a selector
+			e.meter.spend(8 * len(text)) // a byte costs an expression more than an element does a selector
 			for _, m := range t.pattern.FindAllStringSubmatch(text, maxTiers) {
 				line := *s
 				line.up, line.index, line.groups = s, len(out)-len(before), map[string]string{}
@@ -941,8 +941,12 @@ func (e *reader) tiers(s *scope, t *tiers, before []Tier) (out []Tier) {
 			}
 			return out
 		case t.inHTML:
-			e.meter.spend(4 * len(text))
-			root, err := parseHTML(tabled(text))
+			est := estimator{s: tabled(text)}
+			err := est.run()
+			if e.meter.spend(4*len(text) + est.steps + 20*est.nodes); err != nil {
+				return out
+			}
+			root, err := est.parse()
 			if err != nil {
 				return out
 			}

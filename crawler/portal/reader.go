@@ -470,12 +470,17 @@ func parseHTML(text string) (root *html.Node, err error) {
 	if err := e.run(); err != nil {
 		return nil, err
 	}
+	return e.parse()
+}
+
+// parse parses what was estimated.
+func (e *estimator) parse() (root *html.Node, err error) {
 	defer func() {
 		if recover() != nil {
 			root, err = nil, cashback.Errorf(cashback.Invalid, "the HTML can't be parsed")
 		}
 	}()
-	root, err = parsePage(text, e.scripts)
+	root, err = parsePage(e.s, e.scripts)
 	if err != nil {
 		return nil, cashback.Errorf(cashback.Invalid, "the HTML can't be parsed: %w", err)
 	}
