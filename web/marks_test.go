@@ -8,6 +8,7 @@ import (
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/store"
+	"github.com/cagnotte/cagnotte/web/view"
 )
 
 // Every number tells its age, and what is old or doubtful says so, wherever it is
@@ -45,6 +46,28 @@ func TestMarksOfAge(t *testing.T) {
 	for q, want := range map[string]string{"fnac": "Sitôt, read today", "darty": "no fresh rate", "sephora": "no fresh rate"} {
 		if got := document(t, s, "/en/search?q="+q, 200).Find(".lines .end").First().Text(); !strings.Contains(got, want) {
 			t.Errorf("search for %s: %q, want %q", q, got, want)
+		}
+	}
+	// The API's rows say the same as marks: old, doubtful, or neither.
+	for _, path := range []string{"/api/v1/offers?country=FR", "/api/v1/merchants/" + itoa(shopNamed(t, s, "fnac").ID) + "/ranking", "/api/v1/merchants/" + itoa(shopNamed(t, s, "fnac").ID), "/api/v1/merchants/" + itoa(shopNamed(t, s, "sephora").ID)} {
+		var rows []view.Offer
+		if strings.HasSuffix(path, "/ranking") {
+			rows = get[view.Ranking](t, s, path).Offers
+		} else if strings.Contains(path, "/offers") {
+			for _, o := range get[view.Listed](t, s, path).Items {
+				rows = append(rows, o.Offer)
+			}
+		} else {
+			rows = get[merchantAnswer](t, s, path).Offers
+		}
+		if len(rows) == 0 {
+			t.Errorf("%s has no rows", path)
+		}
+		for _, o := range rows {
+			doubtful := o.Receipt.RawText == "55 %"
+			if o.Stale != (o.Portal == "grandtaux") || (o.Status == cashback.Unverified) != doubtful || o.Receipt.ReadAt.IsZero() {
+				t.Errorf("%s: %s %q is marked stale %v, %s, read %s", path, o.Portal, o.Receipt.RawText, o.Stale, o.Status, o.Receipt.ReadAt)
+			}
 		}
 	}
 	list := document(t, s, "/en/portals", 200)

@@ -87,7 +87,7 @@ func (s *Server) foundShops(v *visit, hits []index.Hit) ([]view.FoundShop, error
 			}
 			for _, l := range listings {
 				if l[0].Receipt.Portal == h.Best {
-					best := offerView(l[0], p)
+					best := offerView(l[0], p, v.state.day)
 					f.Best = &best
 				}
 			}
@@ -355,7 +355,7 @@ func (s *Server) apiOffers(v *visit, _ offersQuery) (*view.Listed, error) {
 		}
 		for _, o := range offers {
 			if o.Receipt.Portal == row.Portal && o.Receipt.ReadAt.Equal(row.ReadAt) {
-				out.Items = append(out.Items, view.ListedOffer{Merchant: row.Merchant, MerchantName: row.Name, MerchantSlug: row.Slug, Offer: offerView(o, p)})
+				out.Items = append(out.Items, view.ListedOffer{Merchant: row.Merchant, MerchantName: row.Name, MerchantSlug: row.Slug, Offer: offerView(o, p, v.state.day)})
 				break
 			}
 		}

@@ -68,7 +68,10 @@ func (s *Server) shelf(ctx context.Context, change uint64) (*shelf, error) {
 }
 
 // staleAfter is when a portal's data, or an offer, no longer counts (RANKING.md).
-const staleAfter = 14 * 24 * time.Hour
+const (
+	staleDays  = 14
+	staleAfter = staleDays * 24 * time.Hour
+)
 
 func portalView(p *portal, now time.Time) view.Portal {
 	v := view.Portal{

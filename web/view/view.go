@@ -248,7 +248,8 @@ type Offer struct {
 	Kind       cashback.RewardKind  `json:"kind"`
 	Tiers      []cashback.Tier      `json:"tiers" nullable:"false"`
 	Previous   cashback.NullDecimal `json:"previous,omitzero" doc:"The rate that the portal says it paid before."`
-	Status     cashback.OfferStatus `json:"status" enum:"ok,unverified,quarantined"`
+	Status     cashback.OfferStatus `json:"status" enum:"ok,unverified,quarantined" doc:"ok, or why it isn't ranked: no second reading has confirmed it, or it failed a check."`
+	Stale      bool                 `json:"stale,omitempty" doc:"It wasn't read for 14 days: it isn't ranked either."`
 	Conditions string               `json:"conditions,omitempty"`
 	Receipt    cashback.Receipt     `json:"receipt"`
 	ClickOut   string               `json:"click_out,omitempty"`
