@@ -339,6 +339,11 @@ type changesQuery struct {
 
 func (s *Server) apiChanges(v *visit, q changesQuery) (view.List[cashback.Change], error) {
 	var out view.List[cashback.Change]
+	if last := s.truth.LastChange(); q.After > last {
+		// A follower that is ahead of the truth would wait for ever: it followed a folder
+		// that has been put back since.
+		return out, badInput{"after", "error.after_ahead", []any{"Last", last}}
+	}
 	changes, next, err := s.truth.Changes(v.ctx, q.After, cmp.Or(q.Limit, defaultChanges))
 	if err != nil {
 		return out, err

@@ -392,6 +392,8 @@ func TestBadInput(t *testing.T) {
 		"/api/v1/portals/nobody":                   {404, "", "nothing"},
 		"/api/v1/portals?country=France":           {400, "country", "two-letter"},
 		"/api/v1/changes?after=x":                  {400, "after", "whole number"},
+		"/api/v1/changes?after=999999":             {400, "after", "begin again at 0"},
+		"/api/v1/portals?country=ZZ":               {400, "country", "two-letter code"},
 		"/api/v1/changes?limit=0":                  {400, "limit", "between 1 and 1000"},
 		"/api/v1/changes?limit=5000":               {400, "limit", "between 1 and 1000"},
 		"/api/v1/merchants/1/history?after=x":      {400, "after", "cursor"},

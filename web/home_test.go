@@ -117,6 +117,21 @@ func TestSearchPage(t *testing.T) {
 	if got := document(t, s, "/fr/search?min_percent=lots", 400).Find(".error p").First().Text(); !strings.Contains(got, "min_percent") || strings.Contains(got, "rate") {
 		t.Errorf("a wrong filter in French: %q", got)
 	}
+	// An address that no portal tells: what is called like its domain is shown, and said
+	// to be no more than that.
+	d = document(t, s, "/fr/search?q="+query("https://m.leroy-merlin.example/x"), 200)
+	if got := texts(d.Find(".results .name")); len(got) != 0 {
+		t.Errorf("under a suffix that isn't one: %q", got)
+	}
+	for _, q := range []string{"https://www.leroymerlin.be/p/1?utm_source=x", "leroy-merlin.co.uk", "//shop.leroymerlin.es/"} {
+		d := document(t, s, "/fr/search?q="+query(q), 200)
+		if got := texts(d.Find(".results .name")); !slices.Equal(got, []string{"Leroy Merlin"}) || !strings.Contains(d.Find(".note").First().Text(), "portent son nom") {
+			t.Errorf("%s: %q, %q", q, got, d.Find(".note").First().Text())
+		}
+	}
+	if got := texts(document(t, s, "/fr/search?q="+query("https://leroymerlon.be/"), 200).Find(".results .name")); len(got) != 0 {
+		t.Errorf("a domain that only resembles a name: %q", got)
+	}
 	// A portal's own page is no shop's, and says whose it is.
 	d = document(t, s, "/fr/search?q="+query("https://m.sitot.test/boutiques/fnac?x=1"), 200)
 	if a := d.Find(".note a"); a.AttrOr("href", "") != "/fr/portals/sitot" || !strings.Contains(a.Text(), "Sitôt") {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/net/publicsuffix"
+
 	"github.com/cagnotte/cagnotte/index"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/web/pages"
@@ -57,6 +59,9 @@ func (s *Server) question(v *visit, country cashback.Country) (index.Query, erro
 // found asks the index and looks the best offers up.
 func (s *Server) found(v *visit, q index.Query) (*view.Found, index.Result, error) {
 	r, err := s.Index.Search(v.ctx, q)
+	if err == nil && r.Total == 0 {
+		r, err = s.byLabel(v.ctx, q, r)
+	}
 	if err != nil {
 		return nil, r, err
 	}
@@ -187,6 +192,45 @@ func (s *Server) searchPage(v *visit) (*reply, error) {
 	}
 	p.Next = next(v.req.URL, f.Next)
 	return html(v.ctx, pages.SearchPage(c, p))
+}
+
+// byLabel looks for shops that are called as the domain of an address that no portal
+// tells: magazineluiza.com.br may be Magazine Luiza. Only the whole name counts, and what
+// is found is said to be near: the address alone doesn't prove it.
+func (s *Server) byLabel(ctx context.Context, q index.Query, nothing index.Result) (index.Result, error) {
+	label := labelOf(q.Text)
+	if label == "" {
+		return nothing, nil
+	}
+	q.Text, q.After = label, ""
+	r, err := s.Index.Search(ctx, q)
+	if err != nil || r.Total == 0 || r.Near {
+		return nothing, err
+	}
+	r.Near, r.Next = true, ""
+	return r, nil
+}
+
+// labelOf is the part of an address that a shop is called by: "nike" of
+// https://www.nike.com/shoes. Empty for what is no address.
+func labelOf(text string) string {
+	if strings.ContainsAny(text, " \t") {
+		return ""
+	}
+	if !strings.Contains(text, "://") {
+		text = "https://" + strings.TrimPrefix(text, "//")
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	suffix, known := publicsuffix.PublicSuffix(host)
+	domain, err := publicsuffix.EffectiveTLDPlusOne(host)
+	if err != nil || !known {
+		return ""
+	}
+	return strings.TrimSuffix(domain, "."+suffix)
 }
 
 // byAddress finds the shops that a pasted address belongs to; false where the text
