@@ -82,11 +82,16 @@ type ledgerWatchCmd struct {
 	ownerFlag
 	JSON bool `name:"json" help:"Print alerts and reminders as JSON." xor:"form"`
 	ICS  bool `name:"ics" help:"Print the coming days as a calendar (iCalendar)." xor:"form"`
+	All  bool `help:"Also the cases of which nothing is left to do, with what explains them."`
 }
 
 func (c ledgerWatchCmd) Run(w *world) error {
 	return c.follow(w, func(x followed) error {
+		x.Brief = !c.All
 		alerts := earnings.Watch(x.Book, x.Facts, w.now())
+		if !c.All {
+			alerts = slices.DeleteFunc(alerts, func(a earnings.Alert) bool { return a.Over })
+		}
 		reminders := earnings.Reminders(x.Book, x.Facts, w.now())
 		l, err := english()
 		if err != nil {

@@ -160,6 +160,7 @@ func TestFollowVerbs(t *testing.T) {
 		}
 	}
 	has(verb(exitOK, "watch"), "missing", "until 2026-12-15", "bought 20 days ago and not listed", "a claim can be sent until")
+	has(verb(exitOK, "watch", "--all"), "missing", "until 2026-12-15")
 	has(verb(exitOK, "watch", "--ics"), "BEGIN:VCALENDAR", "DTSTART;VALUE=DATE:20261215", `SUMMARY:Fnac: last day for a claim at exemple-fr`)
 	has(verb(exitOK, "cash"), "12.33 EUR", "€12.33 can be had today, by PayPal")
 	pack := filepath.Join(t.TempDir(), "pack.zip")
