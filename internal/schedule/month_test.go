@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -71,6 +72,9 @@ type world struct {
 	crowded   int
 	together  int
 	tooMany   int
+	untimely  []string // runs that began while their window was closed
+	plans     map[string]Plan
+	killed    int // publications whose process died before it could say so
 	rng       *rand.Rand
 	siteOf    map[string]string
 }
@@ -89,6 +93,16 @@ func (w *world) crawl(ctx context.Context, portal, run string) Result {
 	if w.together++; w.together > monthGlobal {
 		w.tooMany++
 	}
+	if open, zone := w.plans[portal].Window, w.plans[portal].Zone; open != "" {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			w.t.Error(err)
+		}
+		now := time.Now().In(loc).Format("15:04")
+		if from, to, _ := strings.Cut(open, "-"); now < from || now >= to {
+			w.untimely = append(w.untimely, fmt.Sprintf("%s at %s of %s", portal, now, open))
+		}
+	}
 	takes := time.Duration(1+w.rng.IntN(8)) * time.Minute
 	flaky := w.rng.IntN(50) == 0
 	w.mu.Unlock()
@@ -103,6 +117,14 @@ func (w *world) crawl(ctx context.Context, portal, run string) Result {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
+		// The process dies. Every other run has just been published by then, and nobody
+		// is left to say so: its lease is all that remains of it.
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.rng.IntN(2) == 0 {
+			w.published[run]++
+			w.killed++
+		}
 		return Result{Err: ctx.Err().Error()}
 	case <-timer.C:
 	}
@@ -129,8 +151,8 @@ const monthGlobal = 12
 
 // TestSimulatedMonth (mechanism 22) runs 60 portals for 31 days from before the clocks change,
 // both ways, with outages, flaky runs and restarts: no overlap, no site above its
-// limit, every portal within its promised age unless its site was down, exactly one
-// publication per run that succeeded.
+// limit, every portal within its promised age unless its site was down, no run outside its
+// window, exactly one publication per run: also where its process died just after it.
 func TestSimulatedMonth(t *testing.T) {
 	for _, start := range []string{"2026-03-15T00:00:00Z", "2026-10-12T00:00:00Z"} {
 		t.Run(start, func(t *testing.T) {
@@ -146,7 +168,7 @@ func month(t *testing.T, start time.Time) {
 	rng, plan := rand.New(rand.NewPCG(7, 7)), rand.New(rand.NewPCG(8, 8))
 	m := &memory{jobs: map[string]Job{}}
 	w := &world{t: t, running: map[string]int{}, sites: map[string]int{}, published: map[string]int{}, lastGood: map[string]time.Time{},
-		worst: map[string]time.Duration{}, down: map[string][2]time.Time{}, rng: rng, siteOf: map[string]string{}}
+		worst: map[string]time.Duration{}, down: map[string][2]time.Time{}, rng: rng, siteOf: map[string]string{}, plans: map[string]Plan{}}
 	plans := []Plan{
 		{Every: 6 * time.Hour},
 		{Every: 6 * time.Hour, Window: "06:00-23:00", Zone: "Europe/Paris"},
@@ -158,6 +180,7 @@ func month(t *testing.T, start time.Time) {
 	for i := range 60 {
 		p := fmt.Sprintf("portal-%02d", i)
 		w.siteOf[p] = fmt.Sprintf("site-%d.test", i*2/3)
+		w.plans[p] = plans[i%len(plans)]
 		m.jobs[p] = Job{Portal: p, Site: w.siteOf[p], Plan: plans[i%len(plans)], Next: start}
 		if i%7 == 0 {
 			from := start.Add(time.Duration(2+plan.IntN(20)) * 24 * time.Hour)
@@ -167,13 +190,14 @@ func month(t *testing.T, start time.Time) {
 	limits := Defaults()
 	limits.Global = monthGlobal
 	limits.Silence = 10 * time.Minute // of a tick of two minutes
-	runs := 0
+	runs, last := 0, ""
 	var mu sync.Mutex
 	ids := map[string]bool{}
 	end := start.Add(31 * 24 * time.Hour)
 	for restart := 0; time.Now().Before(end); restart++ {
 		ctx, cancel := context.WithCancel(t.Context())
-		r := &Runner{Store: m, Crawl: w.crawl, Limits: limits, Owner: fmt.Sprint("process ", restart), Now: time.Now, Tick: 2 * time.Minute,
+		last = fmt.Sprint("process ", restart)
+		r := &Runner{Store: m, Crawl: w.crawl, Limits: limits, Owner: last, Now: time.Now, Tick: 2 * time.Minute,
 			Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			NewRun: func(portal string, at time.Time) string {
 				mu.Lock()
@@ -198,6 +222,18 @@ func month(t *testing.T, start time.Time) {
 	if w.overlaps > 0 || w.crowded > 0 || w.tooMany > 0 {
 		t.Errorf("%d overlaps, %d times two runs on one site, %d times more than %d together", w.overlaps, w.crowded, w.tooMany, monthGlobal)
 	}
+	if len(w.untimely) > 0 {
+		t.Errorf("%d runs began outside their window: %s", len(w.untimely), w.untimely[0])
+	}
+	if w.killed == 0 {
+		t.Error("no process died between a publication and its end: nothing was tried")
+	}
+	for p, j := range m.jobs {
+		// What was interrupted was gone on with, and no lease outlived its process.
+		if j.Lease != nil && j.Lease.Owner != last {
+			t.Errorf("%s is still leased by %s", p, j.Lease.Owner)
+		}
+	}
 	for run, n := range w.published {
 		if n != 1 {
 			t.Errorf("run %s published %d times", run, n)
@@ -217,7 +253,7 @@ func month(t *testing.T, start time.Time) {
 			t.Errorf("%s: last read %s before the end", p, age)
 		}
 	}
-	t.Logf("%d runs, %d publications", runs, len(w.published))
+	t.Logf("%d runs, %d publications, %d of them as their process died", runs, len(w.published), w.killed)
 }
 
 // A run that the operator cancels gives its lease back without counting as a

@@ -162,7 +162,8 @@ func (p Plan) Next(portal string, after time.Time) time.Time {
 	if open, opens := within(slot.In(loc), from, to); !open {
 		// The night's slots become one soon after the window opens, spread by the same
 		// phase so that not all portals wake together.
-		length := time.Duration((to-from+24*60)%(24*60)) * time.Minute
+		// The window's last quarter is left for what has to be tried again.
+		length := time.Duration((to-from+24*60)%(24*60)) * time.Minute * 3 / 4
 		slot = opens.Add(phase % min(p.Every/4+1, length))
 		if !slot.After(after) {
 			return p.Next(portal, opens.Add(min(p.Every/4+1, length)))
@@ -289,8 +290,38 @@ func Defaults() Limits {
 	return Limits{Global: 4, PerSite: 1, Silence: 2 * time.Minute, BreakAt: 5, Probe: 24 * time.Hour, Backoff: 15 * time.Minute, MostBackoff: 24 * time.Hour}
 }
 
+// Opens is the given moment, or, where the plan's window is closed then, the moment at
+// which it opens: nothing but an operator's word crawls outside it, no second try and no
+// second look either.
+func (p Plan) Opens(t time.Time) time.Time {
+	if p.Window == "" {
+		return t
+	}
+	loc, err := p.location()
+	if err != nil {
+		return t
+	}
+	from, to, err := p.window()
+	if err != nil {
+		return t
+	}
+	if _, opens := within(t.In(loc), from, to); opens.After(t) {
+		return opens.UTC()
+	}
+	return t
+}
+
 // DueAt is when the job may be leased; zero for never (paused and not asked for).
 func (j Job) DueAt() time.Time {
+	at := j.wanted()
+	if j.Now || at.IsZero() {
+		return at
+	}
+	return j.Plan.Opens(at)
+}
+
+// wanted is when the job is due, whether or not its window is open then.
+func (j Job) wanted() time.Time {
 	if j.Now {
 		return time.Unix(0, 0).UTC()
 	}
@@ -313,12 +344,12 @@ func Due(jobs []Job, now time.Time, l Limits) []Job {
 			sites[j.Site]++
 			continue
 		}
-		if at := j.DueAt(); !at.IsZero() && !at.After(now) {
+		if at := j.wanted(); !at.IsZero() && !at.After(now) && (j.Now || !j.Plan.Opens(now).After(now)) {
 			due = append(due, j)
 		}
 	}
 	slices.SortFunc(due, func(a, b Job) int {
-		return cmp.Or(a.DueAt().Compare(b.DueAt()), cmp.Compare(a.Portal, b.Portal))
+		return cmp.Or(a.wanted().Compare(b.wanted()), cmp.Compare(a.Portal, b.Portal))
 	})
 	var take []Job
 	for _, j := range due {

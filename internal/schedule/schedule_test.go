@@ -243,3 +243,44 @@ func TestOperatorsWords(t *testing.T) {
 		t.Errorf("cancelled: %+v, %v", c.Lease, err)
 	}
 }
+
+// TestWindowHolds: a second try, a second look and what waited in the queue keep to the
+// window; an operator's word doesn't.
+func TestWindowHolds(t *testing.T) {
+	p := Plan{Every: 6 * time.Hour, Window: "06:00-23:00", Zone: "Europe/Paris"}
+	late, opens := at("2026-11-24T21:55:00Z"), at("2026-11-25T05:00:00Z") // 22:55 there, 06:00
+	start := func() Job {
+		j, err := Job{Portal: "p", Plan: p}.Start(late.Add(-5*time.Minute), "me", "r", Defaults())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j
+	}
+	failed, err := start().Finish(late, "r", Result{Err: "unreachable"}, Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := start().Finish(late, "r", Result{Again: late.Add(15 * time.Minute)}, Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rescued, _ := start().Rescue(late.Add(time.Hour), true)
+	queued := Job{Portal: "p", Plan: p, Next: late}
+	for name, j := range map[string]Job{"failed": failed, "looked at again": again, "interrupted": rescued, "queued": queued} {
+		if got := Due([]Job{j}, late.Add(2*time.Hour), Defaults()); len(got) != 0 {
+			t.Errorf("%s: it runs at night", name)
+		}
+		if got := Due([]Job{j}, opens.Add(time.Hour), Defaults()); len(got) != 1 {
+			t.Errorf("%s: it doesn't run in the morning: %+v", name, j)
+		}
+		if j.DueAt() != opens && name != "queued" {
+			t.Errorf("%s: due at %s, want %s", name, j.DueAt(), opens)
+		}
+		if j, err = j.Ask(); err != nil {
+			t.Fatal(err)
+		}
+		if got := Due([]Job{j}, late.Add(2*time.Hour), Defaults()); len(got) != 1 {
+			t.Errorf("%s: an operator's word waits for the morning", name)
+		}
+	}
+}
