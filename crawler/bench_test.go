@@ -159,7 +159,7 @@ func crawlBench(t testing.TB, port string, portals, pages int) int {
 			if err != nil || w.run.Pages != pages || len(w.incomplete) != 0 {
 				t.Errorf("%s: %d pages, %v %v", name, w.run.Pages, err, w.incomplete)
 			}
-			sink.offers.Add(int64(len(w.keys)))
+			sink.offers.Add(int64(w.keys.len()))
 		})
 	}
 	all.Wait()

@@ -37,7 +37,7 @@ type walker struct {
 	lists   []step // to be read in order: they decide whether the run is complete
 	details []step // merchants' own pages, read as far as the budget goes
 	seen    map[identity]bool
-	keys    map[uint32]struct{} // of the entries found, see keyOf
+	keys    keySet // of the entries found, see keyOf
 	chains  []*chain
 	prepare map[string]portal.Request // by rule: to be sent again before its next request that leaves
 	dead    map[string]*fetch.Error   // hosts that aren't asked any more
@@ -69,9 +69,10 @@ type step struct {
 // chain is one list, page by page.
 type chain struct {
 	hashes map[identity]bool
-	// shops are those that this list has shown: another list of the same shops, in
-	// another order, is not barren for it.
-	shops  map[uint32]struct{}
+	// shops are those that this list has shown, where there are others: another list
+	// of the same shops, in another order, is not barren for it. nil is all that the
+	// run has found.
+	shops  *keySet
 	barren int
 	ended  bool // its end is proven
 	seeded bool // a page that was asked for by itself: it has no end to prove
@@ -122,7 +123,7 @@ func identityOf(r portal.Request) identity {
 func (c *Crawler) begin(ctx context.Context, def *portal.Definition, o Options) (*walker, error) {
 	w := &walker{
 		crawler: c, def: def, options: o,
-		seen: map[identity]bool{}, keys: map[uint32]struct{}{}, prepare: map[string]portal.Request{},
+		seen: map[identity]bool{}, prepare: map[string]portal.Request{},
 		dead: map[string]*fetch.Error{}, staged: map[identity][]byte{}, live: map[uint32]listed{},
 	}
 	// The store's own steps are short, and a run that is stopped is still stored.
@@ -236,6 +237,12 @@ func (w *walker) plan(r portal.Request, from *chain, depth int, pays listed, mus
 	if r.Kind != portal.KindMerchant {
 		if s.chain == nil && r.Kind != portal.KindPrepare {
 			s.chain = &chain{name: withoutQuery(r.URL), hashes: map[identity]bool{}}
+			if len(w.chains) > 0 {
+				s.chain.shops = &keySet{}
+				if only := w.chains[0]; only.shops == nil && !only.ended && !only.broken {
+					only.shops = w.keys.clone()
+				}
+			}
 			w.chains = append(w.chains, s.chain)
 		}
 		s.must = true
@@ -477,23 +484,22 @@ func (w *walker) take(s step, r *reading) {
 			pays[d.Offer.Entry.Key] = paying(d.Offer)
 		}
 		key := keyOf(cmp.Or(d.Key, d.Offer.Entry.Key))
-		if c := s.chain; c != nil {
-			if c.shops == nil {
-				c.shops = map[uint32]struct{}{}
-			}
-			if _, ok := c.shops[key]; !ok {
-				c.shops[key] = struct{}{}
+		known := w.keys.has(key)
+		if c := s.chain; c != nil && c.shops != nil {
+			if c.shops.add(key) {
 				fresh++
 			}
+		} else if c != nil && !known {
+			fresh++
 		}
-		if _, ok := w.keys[key]; ok {
+		if known {
 			continue
 		}
-		if len(w.keys) >= w.crawler.Limits.Items {
+		if w.keys.len() >= w.crawler.Limits.Items {
 			w.partial(fmt.Sprintf("more than %d shops were found", w.crawler.Limits.Items))
 			break
 		}
-		w.keys[key] = struct{}{}
+		w.keys.add(key)
 	}
 	switch r.Outcome {
 	case cashback.PageNotUnderstood, cashback.PageUnparseable, cashback.PagePanicked, cashback.PageScriptShell, cashback.PageBlocked:
@@ -506,6 +512,9 @@ func (w *walker) take(s step, r *reading) {
 	}
 	if s.chain != nil && r.End {
 		s.chain.ended = true
+	}
+	if c := s.chain; c != nil && c.ended && c.shops != nil {
+		c.shops = &keySet{} // nothing is asked of it any more
 	}
 	var following []portal.Request // the list's own next pages
 	for _, next := range r.Next {
@@ -652,7 +661,7 @@ func (w *walker) progress(done bool) {
 	if left := w.pages() - w.number - len(w.lists); details > left {
 		details = max(left, 0)
 	}
-	w.options.Progress(Progress{Portal: w.def.ID(), Run: w.run.ID, Pages: w.run.Pages, Known: w.run.Pages + len(w.lists) + details, Offers: len(w.keys), Done: done})
+	w.options.Progress(Progress{Portal: w.def.ID(), Run: w.run.ID, Pages: w.run.Pages, Known: w.run.Pages + len(w.lists) + details, Offers: w.keys.len(), Done: done})
 }
 
 func hostOf(raw string) string {
