@@ -156,6 +156,9 @@ type Report struct {
 	Layout bool
 }
 
+// secondLook is how soon a good run that waits for a second one has it.
+const secondLook = 15 * time.Minute
+
 // Result is the report as the schedule wants it.
 func (r *Report) Result() schedule.Result {
 	out := schedule.Result{RetryAfter: r.RetryAt, Again: r.Health.RecrawlAt, Cancelled: r.Finish == FinishCanceled, Layout: r.Layout}
@@ -163,6 +166,11 @@ func (r *Report) Result() schedule.Result {
 		if out.Err = r.Reason; out.Err == "" {
 			out.Err = "the run was held back"
 		}
+	}
+	if r.Verdict == cashback.Hold && r.Health.Good > 0 {
+		// Nothing was wrong with it: the first good run after bad ones waits for a
+		// second, and the portal is no longer one to be left alone for a day.
+		out.Err, out.Again = "", r.EndedAt.Add(secondLook)
 	}
 	return out
 }

@@ -404,7 +404,7 @@ type Result struct {
 	// Err is why the run failed; empty for one that went well, partial or not.
 	Err string
 	// Layout says that the site answered but its pages weren't understood: no hot
-	// retry helps, the plan goes on.
+	// retry helps, the plan goes on, until the breaker opens.
 	Layout bool
 	// RetryAfter is the site's own wish; Again the gate's for an early second look.
 	RetryAfter time.Time
@@ -430,7 +430,7 @@ func (j Job) Finish(now time.Time, run string, r Result, l Limits) (Job, error) 
 		}
 	default:
 		j.Failures++
-		if r.Layout {
+		if r.Layout && j.Failures < l.BreakAt {
 			break
 		}
 		wait := l.Backoff << min(j.Failures-1, 20)

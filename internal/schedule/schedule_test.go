@@ -178,6 +178,30 @@ func TestFailuresBackOffAndBreak(t *testing.T) {
 	}
 }
 
+// TestLayoutBreaks: pages that aren't understood are asked for as planned, and once a
+// day when that has gone on for long enough.
+func TestLayoutBreaks(t *testing.T) {
+	l := Defaults()
+	now := at("2026-11-24T12:00:00Z")
+	j := Job{Portal: "p", Plan: Plan{Every: 6 * time.Hour}}
+	for n := 1; n <= l.BreakAt+1; n++ {
+		var err error
+		if j, err = j.Start(now, "me", "run", l); err != nil {
+			t.Fatal(err)
+		}
+		if j, err = j.Finish(now, "run", Result{Err: "0 of .shop", Layout: true}, l); err != nil {
+			t.Fatal(err)
+		}
+		switch wait := j.DueAt().Sub(now); {
+		case n < l.BreakAt && (j.Open || wait > 6*time.Hour || !j.Backoff.IsZero()):
+			t.Errorf("after %d: open %v, due in %s", n, j.Open, wait)
+		case n >= l.BreakAt && (!j.Open || wait != l.Probe):
+			t.Errorf("after %d: open %v, due in %s", n, j.Open, wait)
+		}
+		now = j.DueAt()
+	}
+}
+
 func FuzzPlan(f *testing.F) {
 	f.Add("0 6 * * *", "06:00-23:00", "Europe/Paris")
 	f.Add("@every 1h", "23:00-01:00", "UTC")
