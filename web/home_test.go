@@ -129,6 +129,9 @@ func TestSearchPage(t *testing.T) {
 			t.Errorf("%s: %q, %q", q, got, d.Find(".note").First().Text())
 		}
 	}
+	if got := document(t, s, "/fr/search?q="+query("https://www.leroymerlin.be/p/1?utm_source=x"), 200).Find("h1").Text(); !strings.Contains(got, "www.leroymerlin.be") || strings.Contains(got, "utm") {
+		t.Errorf("the title of an address: %q", got)
+	}
 	if got := texts(document(t, s, "/fr/search?q="+query("https://leroymerlon.be/"), 200).Find(".results .name")); len(got) != 0 {
 		t.Errorf("a domain that only resembles a name: %q", got)
 	}

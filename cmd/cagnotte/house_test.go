@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -17,6 +18,7 @@ import (
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/store"
 	"github.com/cagnotte/cagnotte/web"
+	"github.com/cagnotte/cagnotte/web/view"
 )
 
 const ownDefinition = `portal: %ID%
@@ -175,5 +177,46 @@ func TestCatalogueLetGo(t *testing.T) {
 	defer done()
 	if again == merchants || !reflect.DeepEqual(slices.Collect(again.Merchants()), slices.Collect(merchants.Merchants())) {
 		t.Errorf("read again: %v; before: %v", slices.Collect(again.Merchants()), slices.Collect(merchants.Merchants()))
+	}
+}
+
+// TestAsOfFinds: data of another day is found as fresh as it was that day.
+func TestAsOfFinds(t *testing.T) {
+	data, recorded := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	if err := os.MkdirAll(filepath.Join(data, "definitions"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		filepath.Join(data, "definitions", "mine.yaml"): strings.NewReplacer("%ID%", "mine", "%HOST%", "www.mine.example").Replace(ownDefinition),
+		filepath.Join(recorded, "p.html"):               `<html lang="fr"><body><div class="shop"><a class="title" href="/fnac">Fnac</a> <b class="rate">3 %</b></div></body></html>`,
+		filepath.Join(recorded, "index.json"):           `[{"url": "https://www.mine.example/shops", "file": "p.html", "content_type": "text/html", "status": 200, "recorded_at": "2026-07-09T00:00:00Z"}]`,
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status, _, stderr := command(t, "", "crawl", "--pages", recorded, "--data", data); status != exitOK {
+		t.Fatalf("status %d: %s", status, stderr)
+	}
+	for day, fresh := range map[string]bool{"": false, "2026-07-10": true, "2026-08-10": false} {
+		w := &world{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard, now: time.Now}
+		asOf, err := parseAsOf(day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, closing, err := askers(w, data, "FR", asOf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found view.Found
+		if err := a.get(w.ctx, "search", url.Values{"q": {"fnac"}}, &found); err != nil || len(found.Items) != 1 {
+			t.Fatalf("%s: %+v, %v", day, found, err)
+		}
+		if got := found.Items[0].Best != nil; got != fresh {
+			t.Errorf("as of %q: a rate is shown: %t, want %t", day, got, fresh)
+		}
+		if err := closing(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -217,7 +217,11 @@ func (s *site) waitReady(ctx context.Context) error {
 // site opens the index beside the store, and what is served from both. What o leaves
 // out is the house's.
 func (h *house) site(w *world, o web.Config) (*site, error) {
-	x, err := index.Open(w.ctx, h.indexDir(), source{h.store}, index.Options{Logger: h.logger, Now: h.now})
+	now := h.now
+	if !o.AsOf.IsZero() { // what was fresh that day is found as such
+		now = func() time.Time { return o.AsOf }
+	}
+	x, err := index.Open(w.ctx, h.indexDir(), source{h.store}, index.Options{Logger: h.logger, Now: now})
 	if err != nil {
 		return nil, err
 	}

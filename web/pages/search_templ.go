@@ -106,9 +106,9 @@ func SearchPage(c Chrome, s *SearchView) templ.Component {
 				}
 			} else {
 				var templ_7745c5c3_Var4 string
-				templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(c.T("search.heading", "Text", s.Text))
+				templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(c.T("search.heading", "Text", heading(s)))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/pages/search.templ`, Line: 58, Col: 43}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/pages/search.templ`, Line: 58, Col: 47}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 				if templ_7745c5c3_Err != nil {
@@ -1336,6 +1336,23 @@ func Shops(c Chrome, s *ShopsView) templ.Component {
 // narrowed says that filters were chosen.
 func narrowed(s *SearchView) bool {
 	return s.NoUpTo || s.Donation || slices.ContainsFunc(s.Groups, chosen)
+}
+
+// heading is what was looked for, as a title shows it: of an address its host.
+func heading(s *SearchView) string {
+	text := s.Text
+	if s.Address {
+		if _, rest, ok := strings.Cut(text, "//"); ok {
+			text = rest
+		}
+		text, _, _ = strings.Cut(text, "/")
+		text, _, _ = strings.Cut(text, "?")
+	}
+	const most = 60
+	if r := []rune(text); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return text
 }
 
 var _ = templruntime.GeneratedTemplate
