@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
-
 	"os"
 	"sync"
 
@@ -35,7 +34,7 @@ func (s *Store) LoadHost(ctx context.Context, domain string) (value []byte, err 
 // SaveHost returns when the value is on the disk.
 func (s *Store) SaveHost(ctx context.Context, domain string, value []byte) (err error) {
 	defer cashback.Wrap(&err, "save what is owed to %s", short(domain))
-	return s.write(ctx, func(t *tx) error { return t.putRaw(hostsBucket, []byte(domain), value) })
+	return s.join(ctx, func(t *tx) error { return t.putRaw(hostsBucket, []byte(domain), value) })
 }
 
 // Hosts lists the domains of which something is kept.

@@ -295,7 +295,7 @@ type StagedPage struct {
 // a Conflict if another run than the given one is staged.
 func (s *Store) StagePages(ctx context.Context, portal, run string, pages ...StagedPage) (err error) {
 	defer cashback.Wrap(&err, "stage pages of run %s", short(run))
-	return s.write(ctx, func(t *tx) error {
+	return s.join(ctx, func(t *tx) error {
 		r, err := t.portal(portal)
 		if err != nil {
 			return err

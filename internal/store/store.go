@@ -103,6 +103,8 @@ type Store struct {
 	// writer holds one token: who has it writes. bbolt's own lock can't be given up
 	// when a context ends.
 	writer chan struct{}
+	// joining are the small writes that wait to be made together.
+	joining joining
 
 	closed  chan struct{}
 	failure atomic.Pointer[error]
@@ -383,6 +385,11 @@ func (s *Store) write(ctx context.Context, f func(*tx) error) (err error) {
 	case <-s.writer:
 		defer func() { s.writer <- struct{}{} }()
 	}
+	return s.commit(ctx, f)
+}
+
+// commit is write for whoever has the writer's token.
+func (s *Store) commit(ctx context.Context, f func(*tx) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
