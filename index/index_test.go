@@ -38,6 +38,7 @@ func TestSuggest(t *testing.T) {
 		{"h&m", "FR", 3}, {"hm", "FR", 3}, {"H & M", "GB", 4}, {"hm", "GB", 4},
 		{"fnac", "FR", 5}, {"fnca", "FR", 5}, {"fnc", "FR", 5}, {"fnac spec", "FR", 6}, {"spectacles", "FR", 6},
 		{"loccitane", "FR", 9}, {"l'occitane", "FR", 9}, {"occitane", "FR", 9}, {"provence", "FR", 9},
+		{"fnac spe", "FR", 6}, {"yvesroche", "FR", 2}, {"yvesrochre", "FR", 2},
 		{"楽天", "JP", 10}, {"市場", "JP", 10},
 		{"https://www.amazon.fr/dp/B0?th=1", "FR", 1}, {"amazon.fr", "GB", 1},
 	} {

@@ -504,7 +504,7 @@ func TestPropertyScan(t *testing.T) {
 				got[s.ID] = g
 			}
 			return true
-		}, nil)
+		}, walked{})
 		if err != nil || degraded {
 			t.Fatal(degraded, err)
 		}

@@ -77,7 +77,7 @@ func (x *Index) Offers(ctx context.Context, q Query) (Offers, error) {
 		}
 		_, err = x.match(ctx, c, &n, thorough, func(s *shop, pg *page, slot int, _ Grade) bool {
 			return seen.add(s.ID) && l.take(pg, slot)
-		}, nil)
+		}, walked{})
 		if err != nil {
 			return Offers{}, err
 		}

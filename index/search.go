@@ -67,7 +67,7 @@ func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
 	if a, ok := parseAddress(q.Text); ok {
 		g.addresses(x.byAddress(ctx, c, a, q.Country), a)
 	} else if n := newNeedle(q.Text); n.text != "" {
-		r.Degraded, err = x.match(ctx, c, &n, thorough, g.add, nil)
+		r.Degraded, err = x.match(ctx, c, &n, thorough, g.add, walked{})
 		if err != nil {
 			return Result{}, err
 		}
@@ -280,21 +280,28 @@ type adder func(s *shop, pg *page, slot int, g Grade) bool
 // enough is how many hits of a stage make the next, more forgiving one needless.
 const enough = 3
 
+// walked is what a walk through the popular shops has found before Bleve is asked.
+type walked struct {
+	found int
+	exact bool
+	// near finds what has a typing error, at most once; whole says that no more need
+	// be found. nil where nobody walks.
+	near func() (found int, whole bool)
+}
+
 // match finds the shops that a text means, stage by stage: names that begin with it
 // or with its words; names that do but for a typing error; for two of them; and,
 // thorough, categories and names that share some of its words. A stage is tried
-// only if those before found little; a quick answer needs less. Where near isn't nil,
-// it is asked before Bleve for what has a typing error; whole says that no more need
-// be found. degraded says that the
-// stages of typing errors couldn't be tried.
-func (x *Index) match(ctx context.Context, c *columns, n *needle, how effort, add adder, near func() (found int, whole bool)) (degraded bool, err error) {
+// only if those before, and the walk, found little; a quick answer needs less.
+// degraded says that the stages of typing errors couldn't be tried.
+func (x *Index) match(ctx context.Context, c *columns, n *needle, how effort, add adder, before walked) (degraded bool, err error) {
 	e := x.text.Load()
 	if e == nil {
 		scan(c, n, how, add)
 		return true, nil
 	}
 	// sure counts the hits that two typing errors needn't explain.
-	found, sure, exact := 0, 0, false
+	found, sure, exact := before.found, before.found, before.exact
 	stage := func(q query.Query, grade func(s *shop) Grade) error {
 		err := e.find(ctx, q, func(id cashback.MerchantID) bool {
 			s, pg, slot := c.find(id)
@@ -328,11 +335,14 @@ func (x *Index) match(ctx context.Context, c *columns, n *needle, how effort, ad
 			if exact || found >= enough || n.runes < nearFrom || n.runes > maxDistance {
 				return nil
 			}
-			was := found
-			if near != nil {
-				n, whole := near()
+			was, known := found, how == quick && found > 0
+			if known && n.runes > shortText {
+				return nil // so long a text hardly begins a name by mistake
+			}
+			if before.near != nil {
+				n, whole := before.near()
 				found, sure = found+n, sure+n
-				if whole {
+				if whole || known {
 					return nil
 				}
 			}
@@ -491,7 +501,8 @@ func (x *Index) Suggest(ctx context.Context, text string, country cashback.Count
 		text = a.label()
 	}
 	if needle := newNeedle(text); needle.text != "" && g.total == 0 && !x.first(ctx, g, &needle) {
-		if _, err := x.match(ctx, c, &needle, quick, g.add, func() (int, bool) { return x.nearFirst(ctx, g, &needle) }); err != nil {
+		before := walked{g.total, g.best >= ExactAlias, func() (int, bool) { return x.nearFirst(ctx, g, &needle) }}
+		if _, err := x.match(ctx, c, &needle, quick, g.add, before); err != nil {
 			return nil, err
 		}
 	}

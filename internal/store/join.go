@@ -33,7 +33,7 @@ func (s *Store) join(ctx context.Context, f func(*tx) error) error {
 	s.joining.mu.Lock()
 	s.joining.list = append(s.joining.list, mine)
 	s.joining.mu.Unlock()
-	why := context.Canceled
+	var why error
 	select {
 	case <-mine.done:
 		return mine.err
