@@ -163,6 +163,7 @@ type doubt struct {
 // where nothing is.
 func (c *Catalogue) doubts(ch *change, g *group) *doubt {
 	d := doubt{confidence: 1}
+	var list []rival
 	k := g.cluster
 	if at := slices.Index(k.groups, g); at > 0 {
 		d.confidence = k.scores[at]
@@ -170,7 +171,7 @@ func (c *Catalogue) doubts(ch *change, g *group) *doubt {
 	for _, n := range k.review {
 		if n.group == g {
 			d.reasons = append(d.reasons, n.note)
-			d.candidates = append(d.candidates, c.candidate(g, n.other, n.score))
+			list = append(list, rival{c.candidate(g, n.other, n.score), n.other.cluster})
 		}
 	}
 	g.near = nil
@@ -181,12 +182,12 @@ func (c *Catalogue) doubts(ch *change, g *group) *doubt {
 		if r.group.cluster == k || r.score < doubtful || c.forbidden(g, r.group) {
 			continue
 		}
-		d.candidates = append(d.candidates, c.candidate(g, r.group, r.score))
+		list = append(list, rival{c.candidate(g, r.group, r.score), r.group.cluster})
 	}
-	if len(d.candidates) == 0 && len(d.reasons) == 0 {
+	if len(list) == 0 && len(d.reasons) == 0 {
 		return nil
 	}
-	d.candidates = better(d.candidates)
+	d.candidates = better(list)
 	for _, x := range d.candidates {
 		d.confidence = min(d.confidence, 1.5-x.Confidence)
 	}
@@ -196,18 +197,41 @@ func (c *Catalogue) doubts(ch *change, g *group) *doubt {
 	return &d
 }
 
-// better sorts candidates, the best first, and leaves one of each merchant.
-func better(all []Candidate) []Candidate {
-	slices.SortFunc(all, func(a, b Candidate) int {
-		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), strings.Compare(a.Name, b.Name), cmp.Compare(a.Merchant, b.Merchant), slices.Compare(a.Reasons, b.Reasons))
+// rival is a candidate with the cluster that it belongs to.
+type rival struct {
+	Candidate
+	cluster *cluster
+}
+
+// better sorts candidates, the best first, and leaves one of each merchant. Among
+// equals decide their entries, not the ids, which say who came first.
+func better(all []rival) []Candidate {
+	slices.SortFunc(all, func(a, b rival) int {
+		order := cmp.Or(cmp.Compare(b.Confidence, a.Confidence), strings.Compare(a.Name, b.Name), slices.Compare(a.Reasons, b.Reasons))
+		if order == 0 && a.cluster != b.cluster {
+			order = compareRefs(a.cluster.firstRef(), b.cluster.firstRef())
+		}
+		return order
 	})
 	var out []Candidate
 	for _, x := range all {
 		if len(out) < maxCandidates && !slices.ContainsFunc(out, func(o Candidate) bool { return o.Merchant == x.Merchant }) {
-			out = append(out, x)
+			out = append(out, x.Candidate)
 		}
 	}
 	return out
+}
+
+// firstRef is the first of the cluster's entries by name.
+func (k *cluster) firstRef() (first Ref) {
+	for _, g := range k.groups {
+		for _, e := range g.entries {
+			if first == (Ref{}) || compareRefs(e.ref, first) < 0 {
+				first = e.ref
+			}
+		}
+	}
+	return first
 }
 
 // maxCandidates is how many candidates a review shows: more would not be read.
