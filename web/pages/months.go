@@ -20,11 +20,13 @@ type MoneyView struct {
 	Now        time.Time
 }
 
-// MonthChart is money by month, stacked by where it is; lengths are in the units of its view
-// box.
+// MonthChart is money by month, stacked by where it is. As in the curve's drawing, what lies
+// across is a share of the width, which the screen decides; upwards it is CSS pixels.
 type MonthChart struct {
-	Unit  earnings.Unit
-	Bars  []MonthBar
+	Unit earnings.Unit
+	Bars []MonthBar
+	// Wide is how wide a bar is.
+	Wide  string
 	Ticks []Mark
 	// Rows are the same numbers, the newest month first.
 	Rows []earnings.MonthPot
@@ -32,9 +34,10 @@ type MonthChart struct {
 
 // MonthBar is a month.
 type MonthBar struct {
-	X     string
-	Label string // a key
-	Parts []MonthPart
+	// X is where the bar begins, Middle where its name stands, in percent.
+	X, Middle string
+	Label     string // a key
+	Parts     []MonthPart
 }
 
 // MonthPart is one colour of a bar.
@@ -46,13 +49,14 @@ type Mark struct {
 	Amount earnings.Amount
 }
 
-// The view box of a chart, and what is in it.
+// The measures of a chart, upwards: where its scale begins and ends, and the names below.
 const (
-	monthsWidth       = 360
-	plotLeft, plotTop = 8, 22
-	plotBottom        = 162
-	barWidth          = 19
+	plotTop, plotBottom = 12, 192
+	plotNames           = 210
 )
+
+// barShare is how much of a month's room its bar takes, in percent.
+const barShare = 64
 
 // maxCharts is for how many units a chart is drawn: somebody may have many kinds of
 // points, and the table has them all.
@@ -86,10 +90,12 @@ func ChartsOf(o earnings.Overview, months []string) []MonthChart {
 		y := func(minor int64) float64 {
 			return plotBottom - float64(minor)/float64(top)*(plotBottom-plotTop)
 		}
-		step := (monthsWidth - 2*plotLeft) / len(months)
+		step := 1000 / len(months) // thousandths of the width
+		c.Wide = percentOf(step * barShare / 100)
 		for i, m := range months {
 			pot := byMonth[m]
-			b := MonthBar{X: strconv.Itoa(plotLeft + i*step + (step-barWidth)/2), Label: m}
+			middle := i*step + step/2
+			b := MonthBar{X: percentOf(middle - step*barShare/200), Middle: percentOf(middle), Label: m}
 			var below int64
 			for _, part := range []struct {
 				class string
