@@ -5,8 +5,12 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
+
+	"golang.org/x/text/collate"
+	"golang.org/x/text/language"
 
 	"github.com/cagnotte/cagnotte/internal/account"
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -307,6 +311,9 @@ func (s *Server) showAccount(v *visit, which string, form pages.Form, secret str
 			return nil, err
 		}
 	}
+	if a.Countries, a.Currencies, err = s.places(v); err != nil {
+		return nil, err
+	}
 	if a.Keys, err = s.people.ListKeys(v.ctx, v.user.ID); err != nil {
 		return nil, err
 	}
@@ -315,6 +322,43 @@ func (s *Server) showAccount(v *visit, which string, form pages.Form, secret str
 		return refused(rep, err)
 	}
 	return rep, err
+}
+
+// places are the countries and currencies to choose from: first those of the portals
+// here, then all others, countries by their names.
+func (s *Server) places(v *visit) (countries, currencies []pages.Choices, err error) {
+	sh, err := s.shelf(v.ctx, v.state.change)
+	if err != nil {
+		return nil, nil, err
+	}
+	var here, others, paid, rest []pages.Param
+	for _, c := range cashback.Countries() {
+		p := pages.Param{Value: string(c), Name: v.locale.Country(c)}
+		if p.Name == p.Value {
+			continue // an old code, which nobody lives in
+		}
+		if slices.Contains(sh.countries, c) {
+			here = append(here, p)
+		} else {
+			others = append(others, p)
+		}
+	}
+	order := collate.New(language.Make(v.locale.Lang))
+	for _, list := range [][]pages.Param{here, others} {
+		slices.SortFunc(list, func(a, b pages.Param) int { return order.CompareString(a.Name, b.Name) })
+	}
+	for _, c := range cashback.Currencies() {
+		p := pages.Param{Value: string(c), Name: pages.CurrencyName(v.locale, c)}
+		if slices.Contains(sh.currencies, c) {
+			paid = append(paid, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	group := func(of, all []pages.Param) []pages.Choices {
+		return []pages.Choices{{Label: "account.of_portals", From: of}, {Label: "account.all_others", From: all}}
+	}
+	return group(here, others), group(paid, rest), nil
 }
 
 type settingsForm struct {

@@ -2,6 +2,7 @@ package cashback
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/bojanz/currency"
@@ -58,6 +59,15 @@ func ParseCurrency(s string) (Currency, error) {
 		return "", Errorf(Invalid, "%q is not a currency: use a three-letter code such as EUR, GBP or USD", short(s))
 	}
 	return Currency(c), nil
+}
+
+// Currencies are all that amounts may be in, by their codes.
+func Currencies() (out []Currency) {
+	for _, c := range currency.GetCurrencyCodes() {
+		out = append(out, Currency(c))
+	}
+	slices.Sort(out)
+	return out
 }
 
 // Digits is the number of decimals of the currency's minor unit (ISO 4217): 2

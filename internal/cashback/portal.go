@@ -22,6 +22,18 @@ func ParseCountry(s string) (Country, error) {
 	return c, nil
 }
 
+// Countries are all that have a currency, by their codes.
+func Countries() (out []Country) {
+	for a := 'A'; a <= 'Z'; a++ {
+		for b := 'A'; b <= 'Z'; b++ {
+			if c := Country([]rune{a, b}); c.Currency() != "" {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
 // Currency is the country's own; empty for what is no country.
 func (c Country) Currency() Currency {
 	code, _ := currency.ForCountryCode(string(c))

@@ -29,6 +29,8 @@ type AccountView struct {
 	Sessions  []account.Session
 	Keys      []account.Key
 	Languages []*locale.Locale
+	// Countries and Currencies are to choose from: those of the portals here first.
+	Countries, Currencies []Choices
 	// Forms are those that have been refused, by name.
 	Forms map[string]Form
 	// Secret is a key just made, which is shown this once.

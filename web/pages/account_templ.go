@@ -967,11 +967,11 @@ func settings(c Chrome, a *AccountView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Field(c, a.Forms["settings"], Input{Name: "country", Type: "text", Hint: "hint.country", Value: string(a.User.Settings.Country), Fill: "country", More: templ.Attributes{"maxlength": "2", "autocapitalize": "characters"}}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Select(c, a.Forms["settings"], Input{Name: "country", Hint: "hint.country", Value: string(a.User.Settings.Country), Fill: "country"}, c.T("account.country_of_site"), a.Countries).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Field(c, a.Forms["settings"], Input{Name: "currency", Type: "text", Hint: "hint.currency", Value: string(a.User.Settings.Currency), Fill: "off", More: templ.Attributes{"maxlength": "3", "autocapitalize": "characters"}}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Select(c, a.Forms["settings"], Input{Name: "currency", Hint: "hint.currency", Value: string(a.User.Settings.Currency), Fill: "off"}, c.T("account.currency_of_country"), a.Currencies).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -46,6 +46,12 @@ type Input struct {
 	More       templ.Attributes
 }
 
+// Choices are a part of a list to choose from, under its own heading.
+type Choices struct {
+	Label string // a key
+	From  []Param
+}
+
 func (i Input) id() string {
 	if i.ID != "" {
 		return i.ID

@@ -105,6 +105,14 @@ func method(l *locale.Locale, m *cashback.PayoutMethod, c cashback.Currency) str
 	return s
 }
 
+// CurrencyName is a currency's code, with its sign where it has one of its own.
+func CurrencyName(l *locale.Locale, c cashback.Currency) string {
+	if s := symbol(l, c); s != string(c) {
+		return string(c) + " (" + s + ")"
+	}
+	return string(c)
+}
+
 // symbol is the sign of a currency beside a form field.
 func symbol(l *locale.Locale, c cashback.Currency) string {
 	s, ok := currency.GetSymbol(string(c), currency.NewLocale(l.Lang))
