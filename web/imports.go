@@ -168,6 +168,7 @@ type attempt struct {
 	doc    *statement.Document
 	rules  []*statement.Rule
 	ledger *earnings.Ledger
+	today  cashback.Date
 }
 
 // try takes an upload apart again; nil where it is no longer there.
@@ -176,7 +177,7 @@ func (s *Server) try(v *visit, id string) (*attempt, error) {
 	if h == nil {
 		return nil, nil
 	}
-	a := &attempt{handedIn: h}
+	a := &attempt{handedIn: h, today: cashback.DateOf(v.now)}
 	var err error
 	if a.portal, err = s.Store.As(store.Operator).Portal(v.ctx, h.portal); err != nil {
 		return nil, err
@@ -192,7 +193,7 @@ func (s *Server) try(v *visit, id string) (*attempt, error) {
 }
 
 func (a *attempt) options() statement.Options {
-	return statement.Options{Portal: a.portal.ID, Currency: a.portal.Currency}
+	return statement.Options{Portal: a.portal.ID, Currency: a.portal.Currency, Today: a.today}
 }
 
 // plan says what the lines would do to the ledger.
@@ -238,7 +239,7 @@ func (s *Server) dryRun(v *visit) (*reply, error) {
 func (s *Server) showDryRun(v *visit, a *attempt, rule string, byHand bool, form pages.Form) (*reply, error) {
 	v.page = "money/import/" + a.id
 	x := &pages.DryRunView{ID: a.id, Name: a.name, PortalName: a.portal.Name, Form: form, Now: v.now}
-	fits := statement.Choose(a.doc, a.rules, a.options())
+	fits, err := statement.Choose(a.doc, a.rules, a.options()), error(nil)
 	var fit *statement.Fit
 	switch {
 	case byHand:
@@ -257,6 +258,9 @@ func (s *Server) showDryRun(v *visit, a *attempt, rule string, byHand bool, form
 	if fit == nil {
 		if g, ok := a.doc.Guess(a.rules, a.options()); ok && (byHand || len(fits) == 0) {
 			x.Guess = &g
+			if _, x.Currencies, err = s.places(v); err != nil {
+				return nil, err
+			}
 		}
 		rep, err := html(v.ctx, pages.MapByHand(s.chrome(v, "money"), x))
 		if !form.OK() {

@@ -175,7 +175,7 @@ func (s *Server) apiImport(v *visit, c importCall) (out importAnswer, err error)
 		return out, err
 	}
 	raw := []byte(in.Text)
-	a := &attempt{handedIn: &handedIn{name: in.Name, portal: in.Portal, raw: raw}, portal: portal}
+	a := &attempt{handedIn: &handedIn{name: in.Name, portal: in.Portal, raw: raw}, portal: portal, today: cashback.DateOf(v.now)}
 	if a.doc, err = statement.Open(in.Name, bytes.NewReader(raw), statement.DefaultLimits()); err != nil {
 		return out, err
 	}

@@ -72,7 +72,7 @@ func (c ledgerImportCmd) Run(w *world) (err error) {
 }
 
 func (c ledgerImportCmd) carryOut(w *world, s *store.Store, u account.User, d *statement.Document, raw []byte) (importResult, error) {
-	options := statement.Options{Portal: c.Portal}
+	options := statement.Options{Portal: c.Portal, Today: cashback.DateOf(w.now())}
 	p, err := s.As(store.Operator).Portal(w.ctx, c.Portal)
 	switch {
 	case err == nil:
@@ -98,6 +98,17 @@ func (c ledgerImportCmd) carryOut(w *world, s *store.Store, u account.User, d *s
 		rules, named = append([]*statement.Rule{r}, rules...), r.ID
 	}
 	fit, err := statement.Pick(d, rules, named, options)
+	if near, ok := statement.Nearest(d, rules, options); err != nil && named == "" && ok {
+		l, none := english()
+		if none != nil {
+			return importResult{}, none
+		}
+		first := near.Reading.Refused[0]
+		return importResult{}, cashback.ErrorAt(cashback.Invalid, first.Place, "the rule %s finds its columns here and can read none of %d rows: %s", near.Rule.ID, len(near.Reading.Refused), sayer(l)([]earnings.Reason{first.Reason}))
+	}
+	if err != nil && cashback.KindOf(err) == cashback.Invalid && named == "" {
+		err = cashback.Errorf(cashback.Invalid, "%w; cagnotte ledger rules draft %s proposes a rule", err, c.File)
+	}
 	if err != nil {
 		return importResult{}, err
 	}

@@ -33,6 +33,8 @@ type DryRunView struct {
 	Rules []RuleChoice
 	// Guess is the proposal for a table that none reads.
 	Guess *statement.Guess
+	// Currencies are to choose from for it.
+	Currencies []Choices
 
 	Rule, RuleName string
 	Head           uint64

@@ -1548,7 +1548,7 @@ func MapByHand(c Chrome, v *DryRunView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Field(c, v.Form, Input{Name: "currency", Type: "text", Hint: "hint.currency", Value: v.Guess.Currency, Fill: "off", More: templ.Attributes{"maxlength": "3"}}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Select(c, v.Form, Input{Name: "currency", Value: v.Guess.Currency, Fill: "off"}, c.T("imports.currency_any"), v.Currencies).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -74,6 +75,8 @@ type Part struct {
 	Text  string
 	lines []int
 	html  string
+	// pieces are a page's texts one by one, until they have been looked at.
+	pieces []piece
 }
 
 // Grid is a table.
@@ -197,10 +200,36 @@ func (o *opener) part(name, kind, label string, raw []byte, group int) error {
 	if err != nil {
 		return err
 	}
+	if !slices.ContainsFunc(p.Grids, func(g Grid) bool { return width(&g) > 1 }) {
+		if err := o.stacked(p); err != nil {
+			return err
+		}
+	}
 	if p.lines == nil {
 		p.countLines()
 	}
 	o.doc.Parts = append(o.doc.Parts, p)
+	return nil
+}
+
+// stacked takes a text without a table for a list whose values stand below each other.
+func (o *opener) stacked(p *Part) error {
+	list := p.pieces
+	if p.Form != FormHTML {
+		list = piecesOf(p.Text)
+	}
+	p.pieces = nil
+	g, ok := stacked(list)
+	if !ok {
+		return nil
+	}
+	var counted Grid
+	for _, r := range g.Rows {
+		if err := o.addRow(&counted, r); err != nil {
+			return err
+		}
+	}
+	p.Grids = []Grid{counted}
 	return nil
 }
 

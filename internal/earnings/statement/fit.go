@@ -80,6 +80,26 @@ func Choose(d *Document, rules []*Rule, o Options) []Fit {
 	return out
 }
 
+// Nearest is the rule that finds its columns in a document of which it, like all others,
+// can read no row; false where none does. It tells what is in the way.
+func Nearest(d *Document, rules []*Rule, o Options) (Fit, bool) {
+	var best Fit
+	for _, r := range rules {
+		if o.Portal != "" && !r.For(o.Portal) {
+			continue
+		}
+		reading := d.Read(r, o)
+		if !reading.Found || len(reading.Refused) == 0 || len(reading.Lines) > 0 {
+			continue
+		}
+		own := len(r.Portals) > 0
+		if best.Rule == nil || own && len(best.Rule.Portals) == 0 {
+			best = Fit{Rule: r, Reading: reading}
+		}
+	}
+	return best, best.Rule != nil
+}
+
 // Sure says whether the first of the fits may be taken without asking: no other is
 // nearly as good and reads the file otherwise.
 func Sure(fits []Fit) bool {

@@ -19,6 +19,8 @@ type Guess struct {
 	Currency string `json:"currency,omitempty"`
 	Decimal  string `json:"decimal,omitempty"`
 	Dates    string `json:"dates,omitempty"`
+	// Points are the words for points that stand beside amounts.
+	Points []string `json:"points,omitempty"`
 	// Doubts are what the table leaves open: the order of its dates' numbers.
 	Doubts  []earnings.Reason `json:"doubts,omitempty"`
 	Columns []GuessedColumn   `json:"columns"`
@@ -44,6 +46,10 @@ type GuessedWord struct {
 	State earnings.State   `json:"state,omitempty"`
 	May   []earnings.State `json:"may,omitempty"`
 }
+
+// pointWords are what points are called in the languages that are known; which of them a
+// portal writes is found in its table.
+var pointWords = words{"points", "point", "pts", "pt", "punkte", "punkt", "puntos", "punti", "punten", "pontos", "punkty", "miles", "meilen", "coins"}
 
 // Bounds of a guess.
 const (
@@ -84,14 +90,15 @@ func (d *Document) Guess(rules []*Rule, o Options) (Guess, bool) {
 	rows = rows[:min(len(rows), guessRows)]
 	g.Language = v.language(score, rows)
 	c := newColumns(rows, max(width(best), len(names)), g.Language, o)
-	g.Dates, g.Decimal, g.Currency = c.dates, c.decimal, c.currency
+	g.Dates, g.Decimal, g.Currency, g.Points = c.dates, c.decimal, c.currency, c.points
 	if c.datesOpen {
 		g.Doubts = append(g.Doubts, earnings.Because("import.guess.dates"))
 	}
-	if c.currency == "" {
+	g.Columns = v.assign(c, names, rows)
+	stated := slices.ContainsFunc(g.Columns, func(col GuessedColumn) bool { return col.Field == FieldCurrency })
+	if c.currency == "" && len(c.points) == 0 && !stated {
 		g.Doubts = append(g.Doubts, earnings.Because("import.guess.currency"))
 	}
-	g.Columns = v.assign(c, names, rows)
 	for _, col := range g.Columns {
 		if col.Field == FieldState {
 			g.Words = v.words(rows, col.At-1)
@@ -245,6 +252,7 @@ type columns struct {
 	kinds             []cellKind
 	dates, decimal    string
 	currency          string
+	points            []string
 	datesOpen         bool
 	distinct, letters []int
 }
@@ -262,7 +270,7 @@ func newColumns(rows []Row, n int, language string, o Options) *columns {
 	// Every order of a date's numbers, to see whether a cell is a date at all.
 	rules := map[string]*Rule{}
 	for _, order := range []string{"dmy", "mdy", "ymd"} {
-		r := &Rule{Dates: order, Points: Texts{"points", "point", "pts", "punkte"}}
+		r := &Rule{Dates: order}
 		r.compiled.language, _ = languageOf(language)
 		rules[order] = r
 	}
@@ -308,7 +316,11 @@ func newColumns(rows []Row, n int, language string, o Options) *columns {
 			beside := strings.Trim(m[1]+m[3]+m[5], " \u00a0()+-")
 			cur, known := currencyOf(beside, own)
 			_, shared, isSign := sign(strings.ToLower(beside))
-			if beside != "" && !known && !isSign {
+			points := pointWords.match(fold(beside)) > 0
+			if points && !slices.Contains(c.points, fold(beside)) {
+				c.points = append(c.points, fold(beside))
+			}
+			if beside != "" && !known && !isSign && !points {
 				continue
 			}
 			k.amount++
@@ -413,13 +425,16 @@ func (v *vocabulary) assign(c *columns, names []string, rows []Row) []GuessedCol
 		for fi, f := range Fields {
 			named := v.headers[heading][f]
 			looks := c.looks(i, f, len(rows))
-			if named == 0 && (f == FieldID || f == FieldOrder || f == FieldKind) {
+			if named == 0 && (f == FieldID || f == FieldOrder || f == FieldKind || f == FieldCurrency) {
 				continue // numbers that nobody named are none of these
 			}
-			if named == 0 && looks < 25 || looks == 0 && len(rows) > 0 && f != FieldKind && c.kinds[i].filled > 0 {
+			if named == 0 && looks < 25 && (f != FieldState || v.speaks(rows, i) == 0) || looks == 0 && len(rows) > 0 && f != FieldKind && f != FieldCurrency && c.kinds[i].filled > 0 {
 				continue
 			}
 			s := min(named, 8)*40 + looks - fi
+			if f == FieldState {
+				s += v.speaks(rows, i)
+			}
 			if f == FieldBasket && named == 0 {
 				s -= 30 // of two amounts the cashback is the one that must be there
 			}
@@ -455,6 +470,21 @@ func (v *vocabulary) assign(c *columns, names []string, rows []Row) []GuessedCol
 	// Without headings the larger of two amounts is what was paid at the shop.
 	c.larger(out, rows)
 	return out
+}
+
+// speaks says how much of a column are words that stand for a state somewhere, from 0 to
+// 100.
+func (v *vocabulary) speaks(rows []Row, at int) int {
+	filled, spoken := 0, 0
+	for _, r := range rows {
+		if at < len(r.Cells) && r.Cells[at].Text != "" {
+			filled++
+			if len(v.states[fold(r.Cells[at].Text)]) > 0 {
+				spoken++
+			}
+		}
+	}
+	return 100 * spoken / max(filled, 1)
 }
 
 // larger puts cashback and basket right where no heading told them apart: cashback is
@@ -534,7 +564,7 @@ func (v *vocabulary) words(rows []Row, at int) []GuessedWord {
 func (g Guess) Draft(id, name, portal string) (*Rule, error) {
 	r := &Rule{
 		ID: id, Name: name, Language: g.Language, Currency: g.Currency, Decimal: g.Decimal, Dates: g.Dates,
-		Columns: map[string]Column{}, States: map[string]Texts{},
+		Points: g.Points, Columns: map[string]Column{}, States: map[string]Texts{},
 	}
 	if portal != "" {
 		r.Portals = Texts{portal}

@@ -26,7 +26,7 @@ func (o *opener) html(p *Part) error {
 	if err := h.read(p.html); err != nil {
 		return err
 	}
-	p.Grids = h.grids
+	p.Grids, p.pieces = h.grids, h.pieces
 	p.Text, p.lines = h.text.String(), h.lines
 	return nil
 }
@@ -59,6 +59,7 @@ type htmlReader struct {
 	buffer        strings.Builder
 	alt           string
 
+	pieces       []piece
 	silent       int // inside script, style, template
 	line, column int
 }
@@ -110,7 +111,11 @@ func (h *htmlReader) read(src string) error {
 			return h.endNamedRow()
 		case html.TextToken:
 			if h.silent == 0 {
-				h.write(string(z.Text()))
+				text := string(z.Text())
+				h.write(text)
+				if t := squeeze(text); t != "" && h.row == nil && len(h.pieces) < maxPieces {
+					h.pieces = append(h.pieces, piece{t, line})
+				}
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
 			name, more := z.TagName()

@@ -13,6 +13,7 @@ import (
 	"net/textproto"
 	"regexp"
 	"strings"
+	"time"
 
 	"golang.org/x/net/html/charset"
 
@@ -62,7 +63,53 @@ func (o *opener) mail(raw []byte) error {
 	if len(d.Parts) == 0 {
 		return cashback.Errorf(cashback.Invalid, "the mail holds no text")
 	}
+	for _, p := range d.Parts {
+		if from, day, ok := forwarded(p.Text); ok {
+			d.From = from // what counts is who wrote it, and when
+			if day != 0 {
+				d.Seen = day.Time().Add(12 * time.Hour)
+			}
+			break
+		}
+	}
 	return nil
+}
+
+// The head that mail programs put above a message that is forwarded within the text: its
+// sender, and within a few lines its day.
+var (
+	forwardFrom = regexp.MustCompile(`(?im)^[ \t>*]*(?:from|de|von|da|van|od)[ \t*]*:[ \t*]*([^\n]{3,200})$`)
+	forwardDate = regexp.MustCompile(`(?im)^[ \t>*]*(?:date|sent|envoyé|datum|gesendet|fecha|enviado|data|inviato|verzonden|wysłano|le)[ \t*\x{a0}]*:[ \t*]*([^\n]{6,100})$`)
+	offsetForm  = regexp.MustCompile(`\s*(?:UTC|GMT)?[+-−]\d{1,2}(?::?\d{2})?$`)
+)
+
+// forwardHead is how far below the sender's line the day may stand.
+const forwardHead = 400
+
+// forwarded finds the head of a message that was forwarded within a mail's text; day is 0
+// where it can't be read.
+func forwarded(text string) (from string, day cashback.Date, ok bool) {
+	text = text[:min(len(text), 16<<10)]
+	for _, at := range forwardFrom.FindAllStringSubmatchIndex(text, 20) {
+		if !strings.Contains(text[at[2]:at[3]], "@") {
+			continue
+		}
+		from = short(text[at[2]:at[3]], 300)
+		around := strings.ToValidUTF8(text[max(0, at[0]-forwardHead):min(len(text), at[1]+forwardHead)], "")
+		m := forwardDate.FindStringSubmatch(around)
+		if m == nil {
+			continue // a line of the letter, such as "From: our team"
+		}
+		for _, name := range languages() {
+			r := &Rule{}
+			r.compiled.language, _ = languageOf(name)
+			if d, why := r.date(offsetForm.ReplaceAllString(strings.TrimSpace(m[1]), "")); why == nil {
+				return from, d, true
+			}
+		}
+		return from, 0, true
+	}
+	return "", 0, false
 }
 
 // headerText decodes a header's encoded words, or leaves them.

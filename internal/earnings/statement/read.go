@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/earnings"
@@ -16,6 +18,9 @@ type Options struct {
 	Portal string
 	// Currency of the portal, for rules and amounts that state none.
 	Currency cashback.Currency
+	// Today is when the file is read, as far as it doesn't say itself when it was written:
+	// what can be asked for from a later day on can't be asked for yet. 0 for not known.
+	Today cashback.Date
 }
 
 // Refusal is a row that should be a line and couldn't be read.
@@ -345,7 +350,7 @@ func (s *scan) line(values map[Field]value, at cashback.Place, state, kind, text
 	if v, ok := values[FieldState]; ok && v.text != "" {
 		st, known := s.states[v.text]
 		if !known {
-			st, known = r.compiled.state(fold(v.text))
+			st, known = s.stateOf(v.text)
 			if known {
 				s.states[v.text] = st
 			}
@@ -375,9 +380,18 @@ func (s *scan) line(values map[Field]value, at cashback.Place, state, kind, text
 		refuse(FieldDate, earnings.Because("import.date.missing"))
 		return
 	}
+	own := s.own
+	if v, ok := values[FieldCurrency]; ok && v.text != "" {
+		c, known := currencyOf(strings.ToUpper(v.text), s.own)
+		if !known {
+			refuse(FieldCurrency, earnings.Because("import.amount.unit", short(v.text, 60), short(v.text, 20)))
+			return
+		}
+		own = c
+	}
 	taken := l.State == earnings.StateDeclined || l.State == earnings.StateReversed
 	if v := values[FieldAmount]; !slices.Contains(unstated, fold(v.text)) {
-		a, negative, why := r.amount(v.text, s.own)
+		a, negative, why := r.amount(v.text, own)
 		if why != nil {
 			refuse(FieldAmount, *why)
 			return
@@ -388,14 +402,14 @@ func (s *scan) line(values map[Field]value, at cashback.Place, state, kind, text
 		}
 		l.Amount = a
 	} else {
-		if s.own == "" {
+		if own == "" {
 			refuse(FieldAmount, earnings.Because("import.amount.currency", short(v.text, 60)))
 			return
 		}
-		l.Amount, l.Unstated = earnings.Amount{Unit: earnings.Unit(s.own)}, true
+		l.Amount, l.Unstated = earnings.Amount{Unit: earnings.Unit(own)}, true
 	}
 	if v := values[FieldBasket]; !slices.Contains(unstated, fold(v.text)) {
-		a, _, why := r.amount(v.text, s.own)
+		a, _, why := r.amount(v.text, own)
 		if why != nil {
 			refuse(FieldBasket, *why)
 			return
@@ -404,6 +418,72 @@ func (s *scan) line(values map[Field]value, at cashback.Place, state, kind, text
 	}
 	l.For = s.kind(kind, values)
 	s.out.Lines = append(s.out.Lines, l)
+}
+
+// stateOf is the state that a portal's wording stands for: its word, alone or with a day
+// or an explanation after it ("Paid on 3 June 2026", "bestätigt (Auszahlung folgt)"). An
+// explanation that speaks of another state is no explanation, and isn't guessed at.
+func (s *scan) stateOf(wording string) (earnings.State, bool) {
+	r, c := s.rule, &s.rule.compiled
+	text, rest := wording, ""
+	day, has := cashback.Date(0), false
+	st, known := c.state(fold(text))
+	if head, d, ok := r.endsWithDate(text); ok {
+		day, has = d, true
+		if !known {
+			text = head
+			st, known = c.state(fold(text))
+		}
+	}
+	if at := explanation.FindStringIndex(text); !known && at != nil {
+		text, rest = text[:at[0]], text[at[0]:]
+		if _, d, ok := r.endsWithDate(strings.TrimRight(rest, " )")); ok {
+			day, has = d, true
+		}
+		if st, known = c.state(fold(text)); known && c.about(fold(rest), st) {
+			return "", false
+		}
+	}
+	if !known {
+		return "", false
+	}
+	today := s.options.Today
+	if !s.doc.Seen.IsZero() {
+		today = cashback.DateOf(s.doc.Seen)
+	}
+	if st == earnings.StatePayable && has && today != 0 && day > today {
+		return earnings.StateConfirmed, true // agreed, and not to be had before that day
+	}
+	return st, true
+}
+
+// explanation is what a portal puts behind its word for a state.
+var explanation = regexp.MustCompile(`\s*[(\[]|\s+[-–—·|]\s+|\s*:\s+|\s*[,;]\s+`)
+
+// linking is what leads from a word to a day, in the languages that dates are read in.
+var linking = regexp.MustCompile(`(?i)[\s,:(-]+(?:(?:on|since|from|as of|by|le|depuis le|depuis|dès le|à partir du|au|du|am|ab|seit|seit dem|ab dem|zum|vom|el|desde el|il|dal|op|vanaf|em|desde|dnia|od)\s+)?$`)
+
+// endsWithDate cuts the day off a text that ends with one.
+func (r *Rule) endsWithDate(text string) (head string, day cashback.Date, ok bool) {
+	text = strings.TrimRight(squeeze(text), " .)]")
+	if len(text) > maxValue || !strings.ContainsAny(text, "0123456789") {
+		return "", 0, false
+	}
+	// The longest tail that is a day: "3 June 2026", and not "June 2026" within it.
+	for at := range text {
+		if at == 0 || text[at-1] != ' ' && text[at-1] != '(' {
+			continue
+		}
+		tail := text[at:]
+		if first, _ := utf8.DecodeRuneInString(tail); !unicode.IsDigit(first) && r.monthNumber(strings.TrimRight(strings.Fields(tail)[0], ".,")) == "" {
+			continue
+		}
+		if d, why := r.date(tail); why == nil {
+			head = text[:at]
+			return strings.TrimSpace(linking.ReplaceAllString(head, "")), d, true
+		}
+	}
+	return "", 0, false
 }
 
 // kind finds what a line was earned for.

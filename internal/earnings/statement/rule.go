@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -29,10 +31,12 @@ const (
 	FieldID     Field = "id"     // the portal's own id of the line
 	FieldOrder  Field = "order"  // the shop's order number
 	FieldKind   Field = "kind"   // purchase, referral, sign-up bonus
+	// FieldCurrency is what the amounts of the row are in, where they don't say it.
+	FieldCurrency Field = "currency"
 )
 
 // Fields in the order in which forms show them.
-var Fields = []Field{FieldDate, FieldShop, FieldAmount, FieldState, FieldBasket, FieldID, FieldOrder, FieldKind}
+var Fields = []Field{FieldDate, FieldShop, FieldAmount, FieldState, FieldBasket, FieldID, FieldOrder, FieldKind, FieldCurrency}
 
 // States that a rule may map words to.
 var States = []earnings.State{
@@ -390,6 +394,39 @@ func compilePattern(d *strictyaml.Decoder, path, s string) *regexp.Regexp {
 		return nil
 	}
 	return re
+}
+
+// about says whether a folded text holds a word of another state than this one: then it
+// says more than how the word before it is meant.
+func (c *compiled) about(folded string, but earnings.State) bool {
+	for _, s := range c.states {
+		if s.state == but {
+			continue
+		}
+		for _, w := range s.words {
+			if w = fold(strings.Trim(w, "*")); len(w) >= 4 && within(folded, w) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// within says that a text holds a word as a whole.
+func within(text, word string) bool {
+	letter := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	for from := 0; ; {
+		i := strings.Index(text[from:], word)
+		if i < 0 {
+			return false
+		}
+		before, _ := utf8.DecodeLastRuneInString(text[:from+i])
+		after, _ := utf8.DecodeRuneInString(text[from+i+len(word):])
+		if !letter(before) && !letter(after) {
+			return true
+		}
+		from += i + len(word)
+	}
 }
 
 // state finds the state that a word stands for; the longest word of the rule wins.
