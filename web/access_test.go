@@ -145,6 +145,8 @@ func accessRows() map[string]accessRow {
 		"GET /{lang:fr|en}/calendar/{token}":             {target: "/fr/calendar/{alice}.ics", want: [4]int{200, 200, 200, 200}}, // whoever knows the address
 		"GET /{lang:fr|en}/money/payouts":                {target: "/fr/money/payouts", want: [4]int{303, 200, 200, 200}},
 		"POST /{lang:fr|en}/money/payouts":               {target: "/fr/money/payouts", form: form("portal", "sitot", "amount", "5", "line", "{alice}"), want: [4]int{303, 422, 422, 422}},
+		"POST /{lang:fr|en}/money/payouts/undo":          {target: "/fr/money/payouts/undo", form: form("portal", "sitot", "id", "none"), want: [4]int{303, 404, 404, 404}},
+		"POST /{lang:fr|en}/money/watch/aside":           {target: "/fr/money/watch/aside", form: form("alert", "0123456789abcdef0123456789abcdef"), want: [4]int{303, 404, 404, 404}},
 		"POST /{lang:fr|en}/money/payouts/asked":         {target: "/fr/money/payouts/asked", form: form("portal", "sitot", "unit", "EUR", "seen", "1"), want: [4]int{303, 303, 303, 303}},
 		"POST /{lang:fr|en}/money/purchases/{id}/answer": {target: "/fr/money/purchases/{alice}/answer", form: form("answer", "won"), want: [4]int{303, 422, 404, 404}},
 		"GET /{lang:fr|en}/money/import":                 {target: "/fr/money/import", want: [4]int{303, 200, 200, 200}},

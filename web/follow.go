@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ func (s *Server) followRoutes() []Route {
 	return []Route{
 		{get, "/{lang:fr|en}/money/cash", Shopper, NoStore, maxBody, ratePages, s.cashPage},
 		{get, "/{lang:fr|en}/money/watch", Shopper, NoStore, maxBody, ratePages, s.watchPage},
+		{post, "/{lang:fr|en}/money/watch/aside", Shopper, NoStore, maxForm, rateForms, s.putAside},
 		{post, "/{lang:fr|en}/money/calendar", Shopper, NoStore, maxForm, rateForms, s.newFeed},
 		{get, "/{lang:fr|en}/calendar/{token}", Anybody, NoStore, maxBody, ratePages, s.feed},
 		{get, "/{lang:fr|en}/money/calendar.ics", Shopper, NoStore, maxBody, ratePages, s.calendar},
@@ -60,6 +62,7 @@ func (s *Server) knownOf(v *visit) (*store.Known, error) {
 		r, ok := s.vat.On(c, day)
 		return r.Rate, ok
 	}
+	x.Zone = s.Zone
 	rules, err := s.rulesOf(v)
 	x.Uplift = statement.Uplift(rules)
 	return x, err
@@ -119,6 +122,44 @@ func (s *Server) showWatch(v *visit, over bool, feed string, form pages.Form) (*
 		return refused(rep, err)
 	}
 	return rep, err
+}
+
+type asideForm struct {
+	Alert string `form:"alert" required:"true" most:"64"`
+	// Back brings it back.
+	Back bool `form:"back"`
+}
+
+// putAside puts away what the shopper has seen to, or lets be; it comes back by itself with
+// the next event.
+func (s *Server) putAside(v *visit) (*reply, error) {
+	f, form, err := decodeForm[asideForm](v)
+	if err != nil {
+		return nil, err
+	}
+	if !form.OK() {
+		return nil, errNotFound
+	}
+	x, err := s.follow(v)
+	if err != nil {
+		return nil, err
+	}
+	x.Brief = true
+	alerts := earnings.Watch(x.Book, x.Facts, v.now)
+	if err := x.Err(); err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(alerts, func(a earnings.Alert) bool { return a.ID == f.Alert }) {
+		return nil, errNotFound
+	}
+	if err := s.ledgers.PutAside(v.ctx, v.user.ID, f.Alert, !f.Back); err != nil {
+		return nil, err
+	}
+	say := "put_aside"
+	if f.Back {
+		say = "brought_back"
+	}
+	return s.done(v, ours(v, "money/watch"), say), nil
 }
 
 // newFeed makes an address that a calendar may fetch the coming days from, for a year.
@@ -211,7 +252,7 @@ func (s *Server) caseOf(v *visit, q claimQuery) (c claim.Case, clock earnings.Cl
 		return c, clock, "", err
 	}
 	portal := x.Portals[p.Portal]
-	c = claim.Case{Purchase: p, Events: events, Portal: portal, Member: q.Name, Written: cashback.DateOf(v.now)}
+	c = claim.Case{Purchase: p, Events: events, Portal: portal, Zone: s.Zone, Member: q.Name, Written: cashback.DateOf(v.now)}
 	for _, a := range earnings.WatchPurchase(p, x.Facts, cashback.DateOf(v.now)) {
 		switch a.Kind {
 		case earnings.AlertMissing, earnings.AlertShort, earnings.AlertOverdue, earnings.AlertDeclined:

@@ -100,3 +100,26 @@ func TestCalendarFeed(t *testing.T) {
 	}
 	wants(t, ask(h, "GET", address), 404)
 }
+
+// TestPutAside: an alert is put aside and brought back, by who it belongs to.
+func TestPutAside(t *testing.T) {
+	p := newCrowd(t)
+	h, as := p.Handler(), p.as(p.alice)
+	p.append(p.alice, earnings.Event{Kind: earnings.Expected, Purchase: "a", Portal: "sitot", Shop: "Fnac", At: today.AddDate(0, 0, -12), Amount: &earnings.Amount{Minor: 500, Unit: "EUR"}})
+	b := wants(t, ask(h, "GET", "/en/money/watch", as), 200, "Put aside: Fnac, ")
+	id := b[strings.Index(b, `name="alert" value="`)+len(`name="alert" value="`):][:32]
+	wants(t, post(h, "/en/money/watch/aside", form("alert", id), p.as(p.bob)), 404)
+	goes(t, post(h, "/en/money/watch/aside", form("alert", id), as), "/en/money/watch")
+	goes(t, post(h, "/en/money/watch/aside", form("alert", id), as), "/en/money/watch")
+	b = wants(t, ask(h, "GET", "/fr/money/watch", as), 200, "1 cas mis de côté", "Reprendre\u00a0: Fnac")
+	if strings.Contains(b, "Mettre de côté") {
+		t.Error("what was put aside can be put aside")
+	}
+	wants(t, ask(h, "GET", "/en/money/purchases/a", as), 200, "put aside")
+	if b := wants(t, ask(h, "GET", "/api/v1/ledger/alerts", as), 200); strings.Contains(b, id) {
+		t.Error("programs see what was put aside")
+	}
+	wants(t, ask(h, "GET", "/api/v1/ledger/alerts?over=1", as), 200, id, `"aside":true`)
+	goes(t, post(h, "/en/money/watch/aside", form("alert", id, "back", "1"), as), "/en/money/watch")
+	wants(t, ask(h, "GET", "/en/money/watch", as), 200, "Put aside: Fnac, ")
+}

@@ -83,7 +83,7 @@ func (s *Server) apiPurchases(v *visit, q apiPurchasesQuery) (view.List[earnings
 	limit := int(cmp.Or(q.Limit, 100))
 	for i := range all {
 		p := &all[i]
-		if p.Events[0] <= after || q.Year != 0 && int64(p.Bought.In(s.Zone).Year()) != q.Year {
+		if p.Events[0] <= after || q.Year != 0 && int64(p.Day(s.Zone).Time().Year()) != q.Year {
 			continue
 		}
 		if len(out.Items) == limit {
@@ -119,7 +119,7 @@ func (s *Server) apiPurchase(v *visit, q purchasePath) (out purchaseAnswer, err 
 }
 
 type alertsQuery struct {
-	Over string `query:"over" enum:"1" doc:"Also those of which nothing is left to do."`
+	Over string `query:"over" enum:"1" doc:"Also those of which nothing is left to do, and those that were put aside."`
 }
 
 func (s *Server) apiAlerts(v *visit, q alertsQuery) (view.List[earnings.Alert], error) {
@@ -130,7 +130,7 @@ func (s *Server) apiAlerts(v *visit, q alertsQuery) (view.List[earnings.Alert], 
 	x.Brief = q.Over == ""
 	items := append([]earnings.Alert{}, earnings.Watch(x.Book, x.Facts, v.now)...)
 	if x.Brief {
-		items = slices.DeleteFunc(items, func(a earnings.Alert) bool { return a.Over })
+		items = slices.DeleteFunc(items, func(a earnings.Alert) bool { return a.Over || a.Aside })
 	}
 	return view.List[earnings.Alert]{Items: items}, x.Err()
 }

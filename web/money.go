@@ -221,7 +221,7 @@ func (s *Server) purchasesPage(v *visit) (*reply, error) {
 	}
 	var fits []earnings.Purchase
 	for _, x := range all {
-		year := strconv.Itoa(x.Bought.In(s.Zone).Year())
+		year := strconv.Itoa(x.Day(s.Zone).Time().Year())
 		if !slices.Contains(p.Years, year) {
 			p.Years = append(p.Years, year)
 		}
@@ -508,8 +508,12 @@ func (s *Server) typedAmount(v *visit, form *pages.Form, field, value string, p 
 	return &a
 }
 
-// handWay is earnings.Steps with the way to an association: what is payable is given.
+// handWay is earnings.Steps with the way to an association: what is payable is given; and
+// with the way back of who has noted a payout wrongly.
 func handWay(from, to earnings.State) ([]earnings.EventKind, bool) {
+	if to == earnings.StatePayable && (from == earnings.StatePaid || from == earnings.StateDonated) {
+		return []earnings.EventKind{earnings.PayoutUndone}, true
+	}
 	if to != earnings.StateDonated {
 		return earnings.Steps(from, to)
 	}

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -20,6 +20,7 @@ func (s *Server) payoutRoutes() []Route {
 	return []Route{
 		{get, "/{lang:fr|en}/money/payouts", Shopper, NoStore, maxBody, ratePages, s.payoutsPage},
 		{post, "/{lang:fr|en}/money/payouts", Shopper, NoStore, maxDecisions, rateForms, s.notePayout},
+		{post, "/{lang:fr|en}/money/payouts/undo", Shopper, NoStore, maxForm, rateForms, s.undoPayout},
 		{post, "/{lang:fr|en}/money/payouts/asked", Shopper, NoStore, maxForm, rateForms, s.payoutAsked},
 	}
 }
@@ -115,7 +116,7 @@ func (s *Server) showPayouts(v *visit, f payoutForm, form pages.Form, chosen []s
 			if x.Chosen = chosen; chosen == nil {
 				x.Chosen = append(slices.Clone(m.Purchases), m.Part...)
 			}
-			x.Name = s.payoutName(list, portal.ID, cmp.Or(f.Name, portal.ID+" "+day.String()))
+			x.Name = earnings.FreeName(list, cmp.Or(f.Name, portal.ID+" "+day.String()))
 		}
 	}
 	rep, err := html(v.ctx, pages.Payouts(s.chrome(v, "money"), x))
@@ -127,19 +128,6 @@ func (s *Server) showPayouts(v *visit, f payoutForm, form pages.Form, chosen []s
 
 // maxPayoutLines is how many lines a form offers for a payout.
 const maxPayoutLines = 400
-
-// payoutName is a name that no payout of another portal or day has yet.
-func (s *Server) payoutName(list []earnings.PaidOut, portal, name string) string {
-	taken := func(n string) bool {
-		return slices.ContainsFunc(list, func(x earnings.PaidOut) bool { return x.ID == n && !x.Asked })
-	}
-	for n, try := 2, name; ; n++ {
-		if !taken(try) {
-			return try
-		}
-		try = name + " " + strconv.Itoa(n)
-	}
-}
 
 type payoutForm struct {
 	Portal string   `form:"portal" required:"true"`
@@ -174,7 +162,7 @@ func (s *Server) notePayout(v *visit) (*reply, error) {
 		return nil, err
 	}
 	if f.Name == "" {
-		f.Name = s.payoutName(list, portal.ID, portal.ID+" "+day.String())
+		f.Name = earnings.FreeName(list, portal.ID+" "+day.String())
 	}
 	if slices.ContainsFunc(list, func(x earnings.PaidOut) bool { return x.ID == f.Name && x.Known }) {
 		return s.done(v, ours(v, "money/payouts"), "moved_on"), nil // the form was sent twice
@@ -224,6 +212,64 @@ func (s *Server) notePayout(v *visit) (*reply, error) {
 	return s.showPayouts(v, f, form, nil)
 }
 
+type undoForm struct {
+	Portal string `form:"portal" required:"true"`
+	ID     string `form:"id" required:"true"`
+	Seen   uint64 `form:"seen"`
+}
+
+// undoPayout takes back a payout, or a request for one, that was noted wrongly, and leads
+// to where it can be noted as it was.
+func (s *Server) undoPayout(v *visit) (*reply, error) {
+	f, form, err := decodeForm[undoForm](v)
+	if err != nil {
+		return nil, err
+	}
+	if !form.OK() {
+		return nil, badInput{"id", "error.value_missing", []any{"Field", label(v, "portal")}}
+	}
+	l, err := s.ledgers.Ledger(v.ctx, v.user.ID)
+	if err != nil {
+		return nil, err
+	}
+	documents, err := s.ledgers.Documents(v.ctx, v.user.ID, earnings.PayoutKind)
+	if err != nil {
+		return nil, err
+	}
+	list := earnings.PaidOuts(l.Book(), documents)
+	i := slices.IndexFunc(list, func(x earnings.PaidOut) bool { return x.ID == f.ID && x.Portal == f.Portal })
+	if i < 0 {
+		return nil, errNotFound
+	}
+	x, page := list[i], ours(v, "money/payouts")
+	if !x.Undone.IsZero() || f.Seen != uint64(l.Len()) {
+		return s.done(v, page, "look_again"), nil
+	}
+	events, kept, err := l.UndoPayout(x, s.Now())
+	if err != nil {
+		return nil, err
+	}
+	in := store.Entry{Events: events, After: &f.Seen}
+	if x.Known {
+		d, err := kept.Document()
+		if err != nil {
+			return nil, err
+		}
+		in.Documents = []earnings.Document{d}
+		if m, money := x.Arrived.Money(); money {
+			page += "?" + url.Values{"portal": {x.Portal}, "amount": {m.Decimal().String()}, "date": {cashback.DateOf(x.At.In(s.Zone)).String()}, "to": {x.GivenTo}}.Encode()
+		}
+	}
+	_, err = s.ledgers.Enter(v.ctx, v.user.ID, in)
+	if err != nil && cashback.KindOf(err) == cashback.Conflict {
+		return s.done(v, ours(v, "money/payouts"), "look_again"), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.done(v, page, "payout_undone"), nil
+}
+
 type askedForm struct {
 	Portal string `form:"portal" required:"true"`
 	Unit   string `form:"unit" required:"true"`
@@ -243,7 +289,7 @@ func (s *Server) payoutAsked(v *visit) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := s.payoutName(list, f.Portal, f.Portal+" "+cashback.DateOf(v.now).String())
+	name := earnings.FreeName(list, f.Portal+" "+cashback.DateOf(v.now).String())
 	var events []earnings.Event
 	for _, p := range b.Payable(f.Portal, earnings.Unit(f.Unit)) {
 		if p.State == earnings.StatePayable {

@@ -97,6 +97,56 @@ func TestPayouts(t *testing.T) {
 	}
 }
 
+// TestPayoutUndone: a payout that was noted wrongly is taken back, and its page leads to
+// noting it as it was; a line alone is taken back on its own page.
+func TestPayoutUndone(t *testing.T) {
+	p := newCrowd(t)
+	h, as := p.Handler(), p.as(p.alice)
+	p.payable(p.alice, "a", 500, 90)
+	p.payable(p.alice, "b", 730, 80)
+	note := form("portal", "sitot", "amount", "12.30", "date", "2026-09-30", "name", "P-1", "seen", p.seen(p.alice), "line", "a")
+	note.Add("line", "b")
+	goes(t, post(h, "/en/money/payouts", note, as), "/en/money/payouts")
+	wants(t, ask(h, "GET", "/en/money/payouts", as), 200, "Take back: Sitôt, €12.30 of 30 September 2026")
+	undo := form("portal", "sitot", "id", "P-1", "seen", p.seen(p.alice))
+	wants(t, post(h, "/en/money/payouts/undo", undo, p.as(p.bob)), 404)
+	wants(t, post(h, "/en/money/payouts/undo", form("portal", "sitot", "id", "P-2", "seen", p.seen(p.alice)), as), 404)
+	r := post(h, "/en/money/payouts/undo", undo, as)
+	goes(t, r, "/en/money/payouts?amount=12.30&date=2026-09-30&portal=sitot&to=")
+	if a := p.purchase(p.alice, "a"); a.State != earnings.StatePayable || a.Payout != "" {
+		t.Errorf("a is %+v", a)
+	}
+	b := wants(t, ask(h, "GET", r.Header.Get("Location"), as), 200, "taken back on", "2 purchases make €12.30", `value="2026-09-30"`)
+	if strings.Contains(b, "Take back:") {
+		t.Error("what was taken back can be taken back")
+	}
+	head := p.seen(p.alice)
+	goes(t, post(h, "/en/money/payouts/undo", undo, as), "/en/money/payouts") // sent twice
+	if p.seen(p.alice) != head {
+		t.Error("the form that was sent twice has written twice")
+	}
+	// Noted again, with one line too many, which goes back alone.
+	again := form("portal", "sitot", "amount", "5", "name", "P-1 2", "seen", head, "line", "a")
+	again.Add("line", "b")
+	goes(t, post(h, "/en/money/payouts", again, as), "/en/money/payouts")
+	b2 := p.purchase(p.alice, "b")
+	goes(t, post(h, "/en/money/purchases/b/state", form("state", "payable", "seen", strconv.FormatUint(b2.Events[len(b2.Events)-1], 10)), as), "/en/money/purchases/b")
+	if b2 = p.purchase(p.alice, "b"); b2.State != earnings.StatePayable || p.purchase(p.alice, "a").State != earnings.StatePaid {
+		t.Errorf("the line that was one too many: %+v", b2)
+	}
+	wants(t, ask(h, "GET", "/fr/money/purchases/b", as), 200, "Le versement a été repris")
+	// What was only asked for goes back too.
+	goes(t, post(h, "/en/money/payouts/asked", form("portal", "sitot", "unit", "EUR", "seen", p.seen(p.alice)), as), "/en/money/cash")
+	name := p.purchase(p.alice, "b").Payout
+	goes(t, post(h, "/en/money/payouts/undo", form("portal", "sitot", "id", name, "seen", p.seen(p.alice)), as), "/en/money/payouts")
+	if b2 = p.purchase(p.alice, "b"); b2.State != earnings.StatePayable {
+		t.Errorf("what was asked for: %+v", b2)
+	}
+	if bad, err := p.ledgers.Check(context.Background(), p.alice.ID); err != nil || len(bad) > 0 {
+		t.Errorf("the ledger: %v, %v", bad, err)
+	}
+}
+
 // TestPayoutAsked: what was asked for is no longer payable now, and is paid first.
 func TestPayoutAsked(t *testing.T) {
 	p := newCrowd(t)

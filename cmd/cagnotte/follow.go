@@ -57,7 +57,7 @@ func (o ownerFlag) follow(w *world, f func(followed) error) (err error) {
 	if err != nil {
 		return err
 	}
-	x.Uplift = statement.Uplift(rules)
+	x.Uplift, x.Zone = statement.Uplift(rules), w.now().Location()
 	vat := rank.ShippedVAT()
 	x.VAT = func(c cashback.Country, day cashback.Date) (cashback.Decimal, bool) {
 		v, ok := vat.On(c, day)
@@ -82,7 +82,7 @@ type ledgerWatchCmd struct {
 	ownerFlag
 	JSON bool `name:"json" help:"Print alerts and reminders as JSON." xor:"form"`
 	ICS  bool `name:"ics" help:"Print the coming days as a calendar (iCalendar)." xor:"form"`
-	All  bool `help:"Also the cases of which nothing is left to do, with what explains them."`
+	All  bool `help:"Also the cases of which nothing is left to do, with what explains them, and those that were put aside on the site."`
 }
 
 func (c ledgerWatchCmd) Run(w *world) error {
@@ -179,7 +179,7 @@ func (c ledgerClaimCmd) Run(w *world) error {
 		if problem == "" {
 			return cashback.Errorf(cashback.Invalid, "nothing is wrong with this purchase as far as the ledger knows: say what is with --problem")
 		}
-		k := claim.Case{Problem: problem, Purchase: p, Events: events, Portal: cashback.Portal{ID: p.Portal}, Member: c.Member, Written: cashback.DateOf(w.now())}
+		k := claim.Case{Problem: problem, Purchase: p, Events: events, Portal: cashback.Portal{ID: p.Portal}, Zone: x.Zone, Member: c.Member, Written: cashback.DateOf(w.now())}
 		if portal, ok := x.Portal(p.Portal); ok {
 			k.Portal = portal
 		}
@@ -231,8 +231,9 @@ func (c ledgerClaimCmd) Run(w *world) error {
 type ledgerPayoutCmd struct {
 	ownerFlag
 	Portal string `help:"The portal that paid." required:"" placeholder:"ID"`
-	Amount string `arg:"" help:"What arrived, such as 24.50."`
+	Amount string `arg:"" optional:"" help:"What arrived, such as 24.50."`
 	ID     string `help:"The payout's name, so that it isn't noted twice; without, its day." placeholder:"TEXT"`
+	Undo   string `help:"Take a payout back that was noted wrongly, by its name: its lines are payable as before." placeholder:"NAME"`
 	Part   bool   `help:"Where no lines sum to it: take the oldest that it covers whole, and keep the rest as paid ahead."`
 	To     string `help:"The association that it went to." placeholder:"NAME"`
 	DryRun bool   `help:"Only show the lines that it was for."`
@@ -244,16 +245,20 @@ func (c ledgerPayoutCmd) Run(w *world) error {
 		if !ok {
 			return cashback.Errorf(cashback.NotFound, "there is no portal %q here", c.Portal)
 		}
-		m, err := cashback.ParseMoney(strings.TrimSpace(c.Amount), portal.Currency)
-		if err != nil {
-			return err
-		}
 		documents, err := x.store.Ledgers().Documents(w.ctx, x.user.ID, earnings.PayoutKind)
 		if err != nil {
 			return err
 		}
+		list := earnings.PaidOuts(x.Book, documents)
+		if c.Undo != "" {
+			return c.undo(w, x, list)
+		}
+		m, err := cashback.ParseMoney(strings.TrimSpace(c.Amount), portal.Currency)
+		if err != nil {
+			return err
+		}
 		paid := earnings.AmountOf(m)
-		match := earnings.MatchPayout(x.Book, portal, paid, earnings.Ahead(earnings.PaidOuts(x.Book, documents), c.Portal, paid.Unit))
+		match := earnings.MatchPayout(x.Book, portal, paid, earnings.Ahead(list, c.Portal, paid.Unit))
 		l, err := english()
 		if err != nil {
 			return err
@@ -268,7 +273,9 @@ func (c ledgerPayoutCmd) Run(w *world) error {
 		}
 		id := c.ID
 		if id == "" {
-			id = c.Portal + " " + cashback.DateOf(w.now()).String()
+			id = earnings.FreeName(list, c.Portal+" "+cashback.DateOf(w.now()).String())
+		} else if earnings.FreeName(list, id) != id {
+			return cashback.Errorf(cashback.Conflict, "a payout named %.60q was noted before: --undo takes it back, another --id notes another one", id)
 		}
 		events, err := x.Payout(id, lines, w.now(), c.To)
 		if err != nil {
@@ -288,12 +295,43 @@ func (c ledgerPayoutCmd) Run(w *world) error {
 		}
 		for _, p := range x.Purchases {
 			if slices.Contains(lines, p.ID) {
-				fmt.Fprintf(w.stdout, "%s  %s  %s\n", cashback.DateOf(p.Bought), p.Shop, p.Amount)
+				fmt.Fprintf(w.stdout, "%s  %s  %s\n", p.Day(x.Zone), p.Shop, p.Amount)
 			}
 		}
 		_, err = fmt.Fprintf(w.stdout, "payout %s: %d lines, %s %s\n", id, len(lines), paid, say(match.Reasons))
 		return err
 	})
+}
+
+// undo takes a payout back.
+func (c ledgerPayoutCmd) undo(w *world, x followed, list []earnings.PaidOut) error {
+	i := slices.IndexFunc(list, func(p earnings.PaidOut) bool { return p.ID == c.Undo && p.Portal == c.Portal && p.Undone.IsZero() })
+	if i < 0 {
+		return cashback.Errorf(cashback.NotFound, "there is no payout named %.60q of %s", c.Undo, c.Portal)
+	}
+	l, err := x.store.Ledgers().Ledger(w.ctx, x.user.ID)
+	if err != nil {
+		return err
+	}
+	events, kept, err := l.UndoPayout(list[i], w.now())
+	if err != nil {
+		return err
+	}
+	in := store.Entry{Events: events, After: &x.Head}
+	if list[i].Known {
+		d, err := kept.Document()
+		if err != nil {
+			return err
+		}
+		in.Documents = []earnings.Document{d}
+	}
+	if !c.DryRun {
+		if _, err := x.store.Ledgers().Enter(w.ctx, x.user.ID, in); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(w.stdout, "payout %s taken back: %d lines are payable as before\n", c.Undo, len(list[i].Lines))
+	return err
 }
 
 type ledgerAnswerCmd struct {

@@ -50,19 +50,26 @@ func Reminders(b Book, f Facts, now time.Time) []Reminder {
 			out = append(out, r)
 		}
 	}
+	lapsed := map[string]bool{} // portals whose rule of inactivity was put aside
+	for _, a := range watchBalances(b, f, today) {
+		lapsed[a.Portal] = lapsed[a.Portal] || a.Aside
+	}
 	for i := range b.Purchases {
 		p := &b.Purchases[i]
 		if p.State != StateExpected && p.State != StateDeclined && p.State != StateTracked {
 			continue
 		}
+		if f.Aside != nil && slices.ContainsFunc(WatchPurchase(*p, f, today), func(a Alert) bool { return a.Aside }) {
+			continue
+		}
 		facts := f.facts(*p)
-		bought := cashback.DateOf(p.Bought)
+		bought := p.Day(f.Zone)
 		r := Reminder{Portal: p.Portal, Purchase: p.ID, Shop: p.Shop, Amount: p.Amount}
 		at := func(k ReminderKind, day cashback.Date) {
 			r.Kind, r.Day = k, day
 			add(r)
 		}
-		clock := ClaimClock(p.Bought, facts.ClaimWindow, today)
+		clock := ClaimClock(bought, facts.ClaimWindow, today)
 		switch p.State {
 		case StateExpected:
 			days := usualTracking
@@ -104,7 +111,7 @@ func Reminders(b Book, f Facts, now time.Time) []Reminder {
 	used := b.used()
 	for _, id := range order {
 		portal := f.portal(id)
-		if x, ok := lapse(used[id], portal, today); ok {
+		if x, ok := lapse(used[id], portal, today); ok && !lapsed[id] {
 			sums := sortedUnits(owed[id])
 			add(Reminder{Kind: RemindLapse, Day: x.Lost, Portal: id, Amount: &sums[0]})
 		}

@@ -81,6 +81,9 @@ const (
 	Declined        EventKind = "declined"
 	// Reversed: taken back after it was confirmed, payable or paid.
 	Reversed EventKind = "reversed"
+	// PayoutUndone: a payout, a gift or a request was noted wrongly; the line is payable as
+	// it was before.
+	PayoutUndone EventKind = "payout_undone"
 	// ClaimOpened, ClaimSent and ClaimAnswered run beside the state of a purchase; an
 	// answer says which (Event.Answer).
 	ClaimOpened   EventKind = "claim_opened"
@@ -263,16 +266,16 @@ var transitions = map[State]map[EventKind]State{
 	StateRequested: {
 		AmountChanged: StateRequested, Paid: StatePaid, Donation: StateDonated,
 		// A payout that bounced is payable again.
-		Payable: StatePayable, Reversed: StateReversed,
+		Payable: StatePayable, PayoutUndone: StatePayable, Reversed: StateReversed,
 	},
-	StatePaid:     {Reversed: StateReversed},
-	StateDonated:  {Reversed: StateReversed},
+	StatePaid:     {PayoutUndone: StatePayable, Reversed: StateReversed},
+	StateDonated:  {PayoutUndone: StatePayable, Reversed: StateReversed},
 	StateDeclined: {Tracked: StateTracked},
 	StateReversed: {Tracked: StateTracked},
 }
 
 // settles are the kinds that pass on what was confirmed, at that amount.
-var settles = map[EventKind]bool{Payable: true, PayoutRequested: true, Paid: true, Donation: true}
+var settles = map[EventKind]bool{Payable: true, PayoutRequested: true, Paid: true, Donation: true, PayoutUndone: true}
 
 // ladder is the way of money step by step; an import that skips rungs has them
 // implied, so that conservation (L10) can be checked.

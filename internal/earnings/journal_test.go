@@ -23,7 +23,7 @@ var awkward = []string{
 
 // awkwardLedger has every kind of event, unit and name.
 func awkwardLedger(t testing.TB, seed uint64, n int) *Ledger {
-	kinds := []EventKind{Clicked, Expected, Tracked, AmountChanged, Confirmed, Payable, PayoutRequested, Paid, Declined, Reversed, ClaimOpened, Donation, JoinBonus, Referral}
+	kinds := []EventKind{Clicked, Expected, Tracked, AmountChanged, Confirmed, Payable, PayoutRequested, Paid, PayoutUndone, Declined, Reversed, ClaimOpened, Donation, JoinBonus, Referral}
 	base := randomLedger(seed, n, kinds)
 	units := map[Unit]Unit{"EUR": "EUR", "GBP": "JPY", PointsOf("SB"): []Unit{PointsOf("S B+"), PointsOf("2\"x;"), "KWD"}[seed%3]}
 	l := NewLedger()

@@ -44,6 +44,16 @@ type Purchase struct {
 	Events []uint64 `json:"events"`
 }
 
+// Day is the day of a purchase in a zone; nil is UTC. A list states days alone: they are
+// kept as midnight in UTC, and are that day everywhere.
+func (p *Purchase) Day(zone *time.Location) cashback.Date {
+	day := cashback.DateOf(p.Bought.UTC())
+	if zone == nil || p.Bought.IsZero() || p.Bought.Equal(day.Time()) {
+		return day
+	}
+	return cashback.DateOf(p.Bought.In(zone))
+}
+
 // Posting moves an amount from one account to another within a portal; an event's
 // postings sum to nothing in every unit (L1).
 type Posting struct {
@@ -179,6 +189,11 @@ func Apply(before *Purchase, e Event) (after Purchase, moves []Posting, err erro
 	if after.Since == nil {
 		after.Since = map[State]time.Time{}
 	}
+	if e.Kind == PayoutUndone { // what was noted wrongly hasn't been
+		for _, s := range []State{StateRequested, StatePaid, StateDonated} {
+			delete(after.Since, s)
+		}
+	}
 	if _, entered := after.Since[next]; !entered {
 		after.Since[next] = e.At
 	}
@@ -298,6 +313,11 @@ func fold(p *Purchase, e Event, next State) {
 		p.For = ForReferral
 	case Donation:
 		p.Donated = e.Note
+	case PayoutUndone:
+		if p.Note == p.Donated {
+			p.Note = e.Note // it named the association
+		}
+		p.Payout, p.Donated = "", ""
 	case ClaimOpened, ClaimSent, ClaimAnswered:
 		p.Claim = e.Kind
 		if e.Kind == ClaimOpened {

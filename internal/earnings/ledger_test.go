@@ -153,7 +153,7 @@ func steps() int {
 // TestLedgerProperty appends random events, legal or not, and holds all invariants
 // after every 500.
 func TestLedgerProperty(t *testing.T) {
-	kinds := []EventKind{Clicked, Expected, Tracked, AmountChanged, Confirmed, Payable, PayoutRequested, Paid, Declined, Reversed, ClaimOpened, ClaimSent, ClaimAnswered, Donation, JoinBonus, Referral}
+	kinds := []EventKind{Clicked, Expected, Tracked, AmountChanged, Confirmed, Payable, PayoutRequested, Paid, PayoutUndone, Declined, Reversed, ClaimOpened, ClaimSent, ClaimAnswered, Donation, JoinBonus, Referral}
 	const perLedger = 500
 	ledgers := steps() / perLedger
 	accepted := 0

@@ -137,7 +137,7 @@ func OverviewOf(purchases []Purchase, now time.Time) Overview {
 		if p.Amount == nil {
 			continue
 		}
-		at, unit := p.Bought.In(zone), p.Amount.Unit
+		at, unit := p.Day(zone).Time(), p.Amount.Unit
 		into(ever, unit, unit).add(p)
 		if at.Year() == year {
 			into(thisYear, unit, unit).add(p)

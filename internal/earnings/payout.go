@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -26,6 +27,9 @@ type Arrival struct {
 	Method string `json:"method,omitempty"`
 	// GivenTo is the association that it went to.
 	GivenTo string `json:"given_to,omitempty"`
+	// Undone is when it was taken back, since it had been noted wrongly. What is kept of it
+	// keeps its name from being given again.
+	Undone time.Time `json:"undone,omitzero"`
 }
 
 // Document is how an arrival is kept.
@@ -54,18 +58,22 @@ type PaidOut struct {
 	Rest Amount `json:"rest"`
 }
 
-// PaidOuts are a person's payouts, the newest first. Documents of other kinds are passed
-// over, as is what can't be read.
+// PaidOuts are a person's payouts, the newest first, those that were taken back among them.
+// Documents of other kinds are passed over, as is what can't be read.
 func PaidOuts(b Book, documents []Document) []PaidOut {
 	type place struct {
 		portal, id string
 		unit       Unit
 	}
 	at := map[place]int{}
-	var out []PaidOut
+	var out, undone []PaidOut
 	for _, d := range documents {
 		var a Arrival
 		if d.Kind != PayoutKind || json.Unmarshal(d.Body, &a) != nil || a.ID != d.Name {
+			continue
+		}
+		if !a.Undone.IsZero() {
+			undone = append(undone, PaidOut{Arrival: a, Known: true, Sum: Amount{0, a.Gross.Unit}, Rest: Amount{0, a.Gross.Unit}})
 			continue
 		}
 		at[place{a.Portal, a.ID, a.Gross.Unit}] = len(out)
@@ -94,6 +102,7 @@ func PaidOuts(b Book, documents []Document) []PaidOut {
 		}
 		x.Rest.Minor = max(0, x.Gross.Minor-x.Sum.Minor)
 	}
+	out = append(out, undone...)
 	slices.SortStableFunc(out, func(a, b PaidOut) int {
 		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Portal, b.Portal), cmp.Compare(a.ID, b.ID))
 	})
@@ -105,11 +114,68 @@ func PaidOuts(b Book, documents []Document) []PaidOut {
 func Ahead(list []PaidOut, portal string, u Unit) int64 {
 	var rest int64
 	for _, x := range list {
-		if x.Known && x.Portal == portal && x.Gross.Unit == u {
+		if x.Known && x.Undone.IsZero() && x.Portal == portal && x.Gross.Unit == u {
 			rest += x.Gross.Minor - x.Sum.Minor
 		}
 	}
 	return max(0, rest)
+}
+
+// FreeName is the name, or one made of it, that no payout has or had: under a name that is
+// known nothing is noted again.
+func FreeName(list []PaidOut, name string) string {
+	for n, try := 2, name; ; n++ {
+		if !slices.ContainsFunc(list, func(x PaidOut) bool { return x.ID == try && !x.Asked }) {
+			return try
+		}
+		try = name + " " + strconv.Itoa(n)
+	}
+}
+
+// UndoPayout are the events that take a payout back which was noted wrongly, and what is
+// kept of it then. Its lines are payable as before, or asked for again where they had been
+// asked for before it was noted. Lines that have moved on since stay where they are.
+func (l *Ledger) UndoPayout(x PaidOut, at time.Time) (events []Event, kept Arrival, err error) {
+	kept = x.Arrival
+	kept.Undone = at.UTC()
+	for i := range x.Lines {
+		p := l.purchases[x.Lines[i].ID]
+		if p == nil {
+			return nil, kept, cashback.Errorf(cashback.NotFound, "there is no purchase %.50q", x.Lines[i].ID)
+		}
+		last := strconv.FormatUint(p.Events[len(p.Events)-1], 10)
+		event := func(k EventKind, payout string) Event {
+			return Event{Kind: k, At: at, Purchase: p.ID, Portal: p.Portal, Payout: payout, Source: "payout:" + payout, Key: "undo:" + last + ":" + string(k)}
+		}
+		out := []Event{event(PayoutUndone, x.ID)}
+		if asked, ok := l.askedFor(p); ok && !x.Asked {
+			again := event(PayoutRequested, asked.Payout)
+			again.At = asked.At
+			out = append(out, again)
+		}
+		sim := *p
+		for _, e := range out {
+			if sim, _, err = Apply(&sim, e); err != nil {
+				return nil, kept, err
+			}
+		}
+		events = append(events, out...)
+	}
+	return events, kept, nil
+}
+
+// askedFor is the event by which a line was last asked for, if that was an event of its own
+// and not a step that its payout implied.
+func (l *Ledger) askedFor(p *Purchase) (asked Event, ok bool) {
+	for _, n := range p.Events {
+		switch e := l.events[n-1]; e.Kind {
+		case PayoutRequested:
+			asked, ok = e, !e.Implied
+		case Payable, PayoutUndone:
+			ok = false
+		}
+	}
+	return asked, ok
 }
 
 // Payout are the events that note a payout for lines: asked for where it wasn't yet, and

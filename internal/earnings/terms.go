@@ -89,6 +89,13 @@ type Document struct {
 	Changed time.Time `json:"changed" cbor:"4,keyasint"`
 }
 
+// AsideKind is the kind of the one document that holds what a person has put aside: the ids
+// of alerts, the latest last.
+const AsideKind = "aside"
+
+// MaxAside is how many alerts stay put aside; the oldest come back.
+const MaxAside = 1000
+
 // MaxDocument bounds a document, MaxDocuments how many a person has (RELIABILITY.md
 // WA29).
 const (

@@ -2,8 +2,11 @@ package earnings
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/govalues/decimal"
@@ -29,6 +32,11 @@ type Facts struct {
 	Events func(p Purchase) []Event
 	// Rates are what a portal showed for a purchase's shop, at the click or later.
 	Rates func(p Purchase) []cashback.RatePoint
+	// Aside says whether the shopper has put an alert aside, by Alert.ID.
+	Aside func(id string) bool
+	// Zone is where the shopper lives: the day of a purchase, from which others are counted,
+	// is the one there. nil is UTC.
+	Zone *time.Location
 	// Brief leaves out why an amount is smaller where the time for a claim has passed: a
 	// ledger of many years has many of them, and nobody asks.
 	Brief bool
@@ -104,7 +112,7 @@ type Clock struct {
 
 // ClaimClock reckons a purchase's claim window by its portal's fact, in days after the
 // day of the purchase.
-func ClaimClock(bought time.Time, window *cashback.Fact[cashback.ClaimWindow], today cashback.Date) Clock {
+func ClaimClock(bought cashback.Date, window *cashback.Fact[cashback.ClaimWindow], today cashback.Date) Clock {
 	if window == nil {
 		return Clock{State: ClockUnknown}
 	}
@@ -118,10 +126,9 @@ func ClaimClock(bought time.Time, window *cashback.Fact[cashback.ClaimWindow], t
 		c.State = ClockUnknown
 		return c
 	}
-	day := cashback.DateOf(bought)
-	c.First = day + cashback.Date(w.FromDays)
+	c.First = bought + cashback.Date(w.FromDays)
 	if w.ToDays > 0 {
-		c.Last = day + cashback.Date(w.ToDays)
+		c.Last = bought + cashback.Date(w.ToDays)
 	}
 	switch {
 	case today < c.First:
@@ -170,6 +177,11 @@ type Alert struct {
 	Amount  *Amount  `json:"amount,omitempty"`
 	Reasons []Reason `json:"reasons"`
 	Clock   Clock    `json:"clock"`
+	// ID names the alert for as long as nothing happens with what it is about: who puts it
+	// aside has it back with the next event.
+	ID string `json:"id"`
+	// Aside says that the shopper has put it aside.
+	Aside bool `json:"aside,omitempty"`
 	// Over says that nothing is left to do: the portal went by its rules, or the time
 	// for a claim has passed.
 	Over bool `json:"over,omitempty"`
@@ -190,7 +202,7 @@ const (
 )
 
 // Watch looks at every purchase and says what a shopper should see to, the most urgent
-// first, and last what nothing can be done about any more.
+// first; then what was put aside, and last what nothing can be done about any more.
 func Watch(b Book, f Facts, now time.Time) []Alert {
 	today := cashback.DateOf(now)
 	var out []Alert
@@ -200,7 +212,10 @@ func Watch(b Book, f Facts, now time.Time) []Alert {
 	out = append(out, watchBalances(b, f, today)...)
 	slices.SortStableFunc(out, func(a, b Alert) int {
 		over := func(x Alert) int {
-			if x.Over {
+			switch {
+			case x.Over:
+				return 2
+			case x.Aside:
 				return 1
 			}
 			return 0
@@ -218,6 +233,25 @@ func Watch(b Book, f Facts, now time.Time) []Alert {
 
 // WatchPurchase is Watch for one purchase.
 func WatchPurchase(p Purchase, f Facts, today cashback.Date) []Alert {
+	out := watchPurchase(p, f, today)
+	for i := range out {
+		out[i].name(f, p.Events[len(p.Events)-1])
+	}
+	return out
+}
+
+// name gives an alert its id; of is what it is about as it stands.
+func (a *Alert) name(f Facts, of uint64) {
+	unit := Unit("")
+	if a.Purchase == "" && a.Amount != nil {
+		unit = a.Amount.Unit
+	}
+	sum := sha256.Sum256([]byte(strings.Join([]string{string(a.Kind), a.Portal, a.Purchase, string(unit), strconv.FormatUint(of, 10)}, "\x00")))
+	a.ID = hex.EncodeToString(sum[:16])
+	a.Aside = f.Aside != nil && f.Aside(a.ID)
+}
+
+func watchPurchase(p Purchase, f Facts, today cashback.Date) []Alert {
 	switch p.State {
 	case StateClicked, StateExpected, StateTracked:
 	case StateDeclined, StateReversed:
@@ -230,8 +264,8 @@ func WatchPurchase(p Purchase, f Facts, today cashback.Date) []Alert {
 		}
 	}
 	facts := f.facts(p)
-	bought := cashback.DateOf(p.Bought)
-	a := Alert{Portal: p.Portal, Purchase: p.ID, Shop: p.Shop, Amount: p.Amount, Clock: ClaimClock(p.Bought, facts.ClaimWindow, today)}
+	bought := p.Day(f.Zone)
+	a := Alert{Portal: p.Portal, Purchase: p.ID, Shop: p.Shop, Amount: p.Amount, Clock: ClaimClock(bought, facts.ClaimWindow, today)}
 	if a.Clock.State == ClockOpen || a.Clock.State == ClockEarly {
 		a.Due = a.Clock.Last
 	}
@@ -415,10 +449,12 @@ func watchBalances(b Book, f Facts, today cashback.Date) []Alert {
 			if x.Left < 0 {
 				key = "watch.inactive_past"
 			}
-			out = append(out, Alert{
+			a := Alert{
 				Kind: AlertInactive, Portal: id, Since: x.Lost - inactiveNotice, Due: x.Lost, Amount: &b, Clock: Clock{State: ClockUnknown},
 				Reasons: []Reason{Because(key, strconv.Itoa(x.Months), strconv.Itoa(x.Left), b.String(), x.Lost.String())},
-			})
+			}
+			a.name(f, uint64(x.Lost))
+			out = append(out, a)
 		}
 	}
 	return out

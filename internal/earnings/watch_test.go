@@ -456,3 +456,99 @@ func TestPropertyPayout(t *testing.T) {
 		}
 	})
 }
+
+// TestDaysOfTheShopper: the days of a claim are counted from the day on which the shopper
+// bought where they live, and a list's days are days everywhere; to the exact first and
+// last day, over a leap day too.
+func TestDaysOfTheShopper(t *testing.T) {
+	window := cashback.Portal{Facts: cashback.Facts{TrackingDays: fact(3), ClaimWindow: fact(cashback.ClaimWindow{FromDays: 3, ToDays: 45})}}
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	york, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, bought, want string
+		zone               *time.Location
+		closed             string
+	}{
+		{"in the evening in Paris it is the next day", "2026-10-03T22:30:00Z", "2026-11-18", paris, "2026-11-19"},
+		{"in New York the day before", "2026-10-04T02:30:00Z", "2026-11-17", york, "2026-11-18"},
+		{"a list's day", "2026-10-03T00:00:00Z", "2026-11-17", york, "2026-11-18"},
+		{"UTC where nothing is said", "2026-10-03T22:30:00Z", "2026-11-17", nil, "2026-11-18"},
+		{"over a leap day", "2028-02-01T10:00:00Z", "2028-03-17", paris, "2028-03-18"},
+		{"over a February without one", "2027-02-01T10:00:00Z", "2027-03-18", paris, "2027-03-19"},
+	} {
+		when, err := time.Parse(time.RFC3339, c.bought)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := earnings.NewLedger()
+		if _, _, err := l.Append(earnings.Event{Kind: earnings.Expected, At: when, Purchase: "a", Portal: "exemple-fr", Shop: "Fnac", Amount: euros("3.60"), Source: "hand", Key: "1"}, importedAt); err != nil {
+			t.Fatal(err)
+		}
+		f := facts(window)
+		f.Zone = c.zone
+		p, err := l.Purchase("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for today, over := range map[string]bool{c.want: false, c.closed: true} {
+			got := earnings.WatchPurchase(p, f, day(today))
+			if len(got) != 1 || got[0].Over != over || !over && (got[0].Due.String() != c.want || got[0].Clock.DaysLeft != 1) {
+				t.Errorf("%s: on %s %s", c.name, today, told(got))
+			}
+		}
+		first := p.Day(c.zone) + 3
+		if got := earnings.ClaimClock(p.Day(c.zone), window.Facts.ClaimWindow, first); got.State != earnings.ClockOpen {
+			t.Errorf("%s: on its first day the clock is %s", c.name, got.State)
+		}
+		if got := earnings.ClaimClock(p.Day(c.zone), window.Facts.ClaimWindow, first-1); got.State != earnings.ClockEarly {
+			t.Errorf("%s: on the day before its clock is %s", c.name, got.State)
+		}
+	}
+}
+
+// TestAside: what was put aside comes last, isn't in the calendar, and comes back with the
+// next event.
+func TestAside(t *testing.T) {
+	window := cashback.Portal{Facts: cashback.Facts{TrackingDays: fact(3), InactiveMonths: fact(12), ClaimWindow: fact(cashback.ClaimWindow{FromDays: 3, ToDays: 45})}}
+	l := ledgerOf(t, "expected 2026-10-03 a 3.60", "expected 2026-10-04 b 3.60", "tracked 2025-12-01 c 1.00")
+	f := facts(window)
+	now := at("2026-11-10")
+	all := earnings.Watch(l.Book(), f, now)
+	aside := map[string]bool{}
+	for _, a := range all {
+		if a.ID == "" || aside[a.ID] {
+			t.Errorf("%s has no id of its own", told([]earnings.Alert{a}))
+		}
+		if a.Purchase == "a" {
+			aside[a.ID] = true
+		}
+	}
+	f.Aside = func(id string) bool { return aside[id] }
+	got := earnings.Watch(l.Book(), f, now)
+	last := len(got) - 1
+	for last > 0 && got[last].Over {
+		last--
+	}
+	if len(got) != len(all) || !got[last].Aside || got[last].Purchase != "a" || got[0].Aside {
+		t.Errorf("put aside: %s", told(got))
+	}
+	for _, r := range earnings.Reminders(l.Book(), f, now) {
+		if r.Purchase == "a" {
+			t.Errorf("the calendar reminds of what was put aside: %+v", r)
+		}
+	}
+	if _, _, err := l.Append(earnings.Event{Kind: earnings.Expected, At: at("2026-10-03"), Purchase: "a", Portal: "exemple-fr", Amount: euros("4.00"), Source: "hand", Key: "more"}, importedAt); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range earnings.Watch(l.Book(), f, now) {
+		if a.Aside {
+			t.Errorf("something happened with it, and it stays aside: %s", told([]earnings.Alert{a}))
+		}
+	}
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/cagnotte/cagnotte/internal/account"
@@ -41,6 +42,13 @@ func (l *Ledgers) Known(ctx context.Context, user account.UserID) (*Known, error
 	k.Facts = earnings.Facts{
 		Portal: func(id string) (cashback.Portal, bool) { p, ok := k.Portals[id]; return p, ok },
 		Terms:  k.frozen, Events: k.eventsOf, Rates: k.shown,
+	}
+	aside, err := l.Aside(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	if len(aside) > 0 {
+		k.Aside = func(id string) bool { return slices.Contains(aside, id) }
 	}
 	return k, nil
 }

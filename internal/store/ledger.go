@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -681,6 +682,50 @@ func (l *Ledgers) Documents(ctx context.Context, user account.UserID, kind strin
 		})
 	})
 	return out, err
+}
+
+// Aside are the ids of the alerts that a person has put aside, the latest last.
+func (l *Ledgers) Aside(ctx context.Context, user account.UserID) (ids []string, err error) {
+	defer cashback.Wrap(&err, "read what user %d has put aside", user)
+	err = l.store.read(ctx, func(t *tx) error {
+		ids, err = t.aside(user)
+		return err
+	})
+	return ids, err
+}
+
+func (t *tx) aside(user account.UserID) (ids []string, err error) {
+	var d earnings.Document
+	found, err := t.get(documentsBucket, documentKey(user, earnings.AsideKind, earnings.AsideKind), &d)
+	if err == nil && found {
+		err = json.Unmarshal(d.Body, &ids)
+	}
+	return ids, err
+}
+
+// PutAside puts an alert aside, or brings it back.
+func (l *Ledgers) PutAside(ctx context.Context, user account.UserID, id string, aside bool) (err error) {
+	defer cashback.Wrap(&err, "put something of user %d aside", user)
+	now := l.store.now().UTC()
+	return l.store.write(ctx, func(t *tx) error {
+		if _, err := t.user(user); err != nil {
+			return err
+		}
+		ids, err := t.aside(user)
+		if err != nil {
+			return err
+		}
+		ids = slices.DeleteFunc(ids, func(x string) bool { return x == id })
+		if aside {
+			ids = append(ids, id)
+		}
+		ids = ids[max(0, len(ids)-earnings.MaxAside):]
+		body, err := json.Marshal(ids)
+		if err != nil {
+			return err
+		}
+		return t.putDocument(user, earnings.Document{Kind: earnings.AsideKind, Name: earnings.AsideKind, Body: body, Changed: now})
+	})
 }
 
 // DropDocument removes a document; NotFound where there is none.

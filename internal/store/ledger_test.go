@@ -224,7 +224,7 @@ func TestLedgersProperty(t *testing.T) {
 	rounds := share(3, 2000)
 	kinds := []earnings.EventKind{
 		earnings.Clicked, earnings.Expected, earnings.Tracked, earnings.AmountChanged, earnings.Confirmed, earnings.Payable, earnings.PayoutRequested,
-		earnings.Paid, earnings.Declined, earnings.Reversed, earnings.ClaimOpened, earnings.ClaimSent, earnings.ClaimAnswered, earnings.Donation, earnings.JoinBonus, earnings.Referral,
+		earnings.Paid, earnings.PayoutUndone, earnings.Declined, earnings.Reversed, earnings.ClaimOpened, earnings.ClaimSent, earnings.ClaimAnswered, earnings.Donation, earnings.JoinBonus, earnings.Referral,
 	}
 	steps, accepted := 0, 0
 	for round := range rounds {

@@ -34,13 +34,23 @@ type WatchView struct {
 // maxOver is how many cases a page shows of which nothing is left to do.
 const maxOver = 200
 
-// Due is how many of the alerts, which come first, something can be done about.
+// Due is how many of the alerts, which come first, something can be done about; Aside how
+// many come next, which were put aside.
 func (v *WatchView) Due() int {
-	n := slices.IndexFunc(v.Alerts, func(a earnings.Alert) bool { return a.Over })
-	if n < 0 {
-		return len(v.Alerts)
+	return reach(v.Alerts, func(a earnings.Alert) bool { return a.Over || a.Aside })
+}
+
+func (v *WatchView) Aside() int {
+	return reach(v.Alerts[v.Due():], func(a earnings.Alert) bool { return a.Over })
+}
+
+// reach is the place of the first alert of which something holds; their number where it
+// holds of none.
+func reach(alerts []earnings.Alert, is func(earnings.Alert) bool) int {
+	if n := slices.IndexFunc(alerts, is); n >= 0 {
+		return n
 	}
-	return n
+	return len(alerts)
 }
 
 // ClaimView is a letter to a portal.
@@ -78,6 +88,15 @@ func reasonOf(c Chrome, r earnings.Reason) string { return c.L.Reason(r.Key, r.V
 
 // pointsWord is what points are called.
 func pointsWord(c Chrome, name string) string { return word(c.L, "points", name) }
+
+// about names an alert to who doesn't see where its button stands.
+func about(c Chrome, v *WatchView, a *earnings.Alert) string {
+	name := a.Shop
+	if name == "" {
+		name = v.PortalName(a.Portal)
+	}
+	return c.T("watching.what", "Name", name, "Kind", c.T("alert."+string(a.Kind)))
+}
 
 // whereOf is the portal that an alert is about, and the money.
 func whereOf(c Chrome, v *WatchView, a *earnings.Alert) string {

@@ -92,7 +92,7 @@ func candidate(c Chrome, p earnings.Purchase) string {
 	if p.Amount != nil {
 		amount = c.Amount(*p.Amount)
 	}
-	return c.T("imports.candidate", "Shop", p.Shop, "Date", c.L.Date(p.Bought), "Amount", amount, "State", c.T("state."+string(p.State)))
+	return c.T("imports.candidate", "Shop", p.Shop, "Date", dated(c, p.Bought), "Amount", amount, "State", c.T("state."+string(p.State)))
 }
 
 // column is what a guessed column is called.

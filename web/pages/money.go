@@ -91,6 +91,15 @@ func pointsOf(l *locale.Locale, a earnings.Amount) string {
 	return l.Points(d, name)
 }
 
+// dated is a day of the ledger. Lists state days alone: they are kept as midnight in UTC,
+// and are that day in every zone.
+func dated(c Chrome, t time.Time) string {
+	if day := cashback.DateOf(t.UTC()); t.Equal(day.Time()) {
+		return c.L.Day(day)
+	}
+	return c.L.Date(t)
+}
+
 // purchasePath is the address of a purchase's page.
 func purchasePath(id string) string { return "money/purchases/" + url.PathEscape(id) }
 

@@ -142,7 +142,7 @@ func Money(c Chrome, m *MoneyView) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var8 string
-					templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(c.T("money.line", "Portal", m.Open[i].PortalName, "Date", c.L.Date(m.Open[i].Bought)))
+					templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(c.T("money.line", "Portal", m.Open[i].PortalName, "Date", dated(c, m.Open[i].Bought)))
 					if templ_7745c5c3_Err != nil {
 						return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/pages/overview.templ`, Line: 26, Col: 119}
 					}

@@ -34,6 +34,8 @@ var Languages = []string{"en", "fr"}
 
 // Case is everything that is known of a purchase whose money is missing.
 type Case struct {
+	// Zone is where the shopper lives: the purchase\'s day is the one there; nil is UTC.
+	Zone     *time.Location     `json:"-"`
 	Problem  earnings.AlertKind `json:"problem"` // missing, short, overdue or declined
 	Purchase earnings.Purchase  `json:"purchase"`
 	Events   []earnings.Event   `json:"events"`
@@ -95,7 +97,7 @@ func (l language) facts(c Case, lang string) (facts, error) {
 	p := c.Purchase
 	f := facts{
 		Problem: string(c.Problem), Portal: cmp.Or(c.Portal.Name, c.Portal.ID, p.Portal), Shop: p.Shop, Member: c.Member, Order: p.Order, External: p.External,
-		Bought: l.day(p.Bought), Written: l.day(c.Written.Time()), Wording: p.Wording, Labels: l.Labels, Lang: lang,
+		Bought: l.day(p.Day(c.Zone).Time()), Written: l.day(c.Written.Time()), Wording: p.Wording, Labels: l.Labels, Lang: lang,
 		Clicked: l.moment(p.Since[earnings.StateClicked]), Tracked: l.day(p.Since[earnings.StateTracked]),
 		Basket: l.amount(p.Basket), Expected: l.amount(p.Expected),
 	}
