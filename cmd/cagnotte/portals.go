@@ -113,7 +113,7 @@ type portalsTryCmd struct {
 	Rule        string            `help:"Read it by this page rule; by default the one that the address fits."`
 	ContentType string            `help:"The page's content type; by default by its name."`
 	Status      int               `default:"200" help:"The HTTP status that it came with."`
-	Header      map[string]string `help:"Header fields that it came with: NAME=VALUE."`
+	Header      map[string]string `mapsep:"none" help:"Header fields that it came with: NAME=VALUE, once for each."`
 	JSON        bool              `name:"json" help:"Print a JSON object a line: the entries, then a summary."`
 }
 

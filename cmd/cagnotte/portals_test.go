@@ -105,6 +105,13 @@ func TestPortalsTry(t *testing.T) {
 		}
 	}
 
+	// A header field with a semicolon and commas in it is one field.
+	linked := fileOf(t, "linked.yaml", strings.NewReplacer("?page={page}", "", `{param: page, until: ["link[rel=next] absent"]}`, `{next: "next()"}`).Replace(tryDefinition))
+	_, stdout, _ = command(t, "", "portals", "try", linked, "--url", "https://www.exemple.test/l", "--page", page, "--header", `Link=</l?page=1>; rel="prev", </l?page=9>; rel="next"`, "--header", "X-Total=9")
+	if !strings.Contains(stdout, "leads to https://www.exemple.test/l?page=9") {
+		t.Errorf("the header's next page isn't found:\n%s", stdout)
+	}
+
 	help := fileOf(t, "aide.html", "<p>Les taux sont hors\n taxes.</p>")
 	_, stdout, _ = command(t, "", "portals", "try", definition, "--url", "https://www.exemple.test/aide", "--page", help)
 	if !strings.Contains(stdout, `phrase "hors  taxes": there`) {

@@ -464,7 +464,7 @@ func (e *reader) followed(top *scope, f *follow, target *rule, add func(Request,
 		}
 		f.path.walk(top.doc, from, func(key string, v *value) bool {
 			entries := []picked{{doc: top.doc, val: v, key: key}}
-			if !f.path.each && v.kind >= jsonArray {
+			if !f.path.each && v.kind >= jsonArray && (top.doc == nil || !top.doc.xml) {
 				entries = members(entries[0])
 			}
 			for i, p := range entries {

@@ -268,6 +268,20 @@ func walkSteps(d *jsonDoc, steps []pathStep, key string, v *value, yield func(st
 			return true
 		}
 		d.spend(len(v.keys))
+		if d != nil && d.xml && len(rest) > 0 && rest[0].kind == stepIndex {
+			// Elements of one name are the list that an index counts in.
+			var named []*value
+			for i, key := range v.keys {
+				if key == step.key {
+					named = append(named, v.list[i])
+				}
+			}
+			n := rest[0].index
+			if n < 0 {
+				n += len(named)
+			}
+			return n < 0 || n >= len(named) || walkSteps(d, rest[1:], step.key, named[n], yield)
+		}
 		for i, key := range v.keys {
 			if (key == step.key || glob && strings.HasPrefix(key, head)) && !walkSteps(d, rest, key, v.list[i], yield) {
 				return false
@@ -282,6 +296,10 @@ func walkSteps(d *jsonDoc, steps []pathStep, key string, v *value, yield func(st
 			return walkSteps(d, rest, strconv.Itoa(n), v.list[n], yield)
 		}
 	case stepEach, stepFilter:
+		if d != nil && d.xml && step.kind == stepFilter && step.filterPath.first(d, v) != nil {
+			// Of elements of one name, each comes by itself: its own member decides.
+			return !holds(d, step, v) || walkSteps(d, rest, key, v, yield)
+		}
 		if v.kind < jsonArray {
 			return true
 		}

@@ -771,6 +771,9 @@ func (e *reader) address(s *scope, l *list, it *Item) {
 			raw = e.page.URL
 		}
 	}
+	if strings.Contains(raw, "&amp;") {
+		e.issue("entities", "the link of "+short(it.Name)+": decode: [html] reads what stands for letters")
+	}
 	u, ok := absolute(e.base(), raw)
 	if raw != "" && !ok {
 		e.issue("url", "the link of "+short(it.Name)+" is no address: "+short(raw))
@@ -995,7 +998,7 @@ func nested(s *scope, from *value, levels []*path, one func(*scope) bool) bool {
 	levels[0].walk(s.doc, from, func(key string, v *value) bool {
 		s.e.meter.spend(1)
 		lines := []picked{{doc: s.doc, val: v, key: key}}
-		if !levels[0].each && v.kind >= jsonArray {
+		if !levels[0].each && v.kind >= jsonArray && (s.doc == nil || !s.doc.xml) {
 			lines = members(lines[0])
 		}
 		for i, p := range lines {

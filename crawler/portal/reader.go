@@ -87,6 +87,9 @@ func (e *reader) moved() bool {
 	return !sameHost(asked.Host, e.url.Host) || strings.TrimSuffix(asked.Path, "/") != strings.TrimSuffix(e.url.Path, "/")
 }
 
+// xmlCharset is the encoding that an XML declaration names.
+var xmlCharset = regexp.MustCompile(`^<\?xml [^>]{0,100}?encoding=["']([A-Za-z0-9._:-]{1,40})["']`)
+
 // body decodes the page's text: by its byte order mark, the header, the page's
 // own word, as UTF-8, or as Windows-1252 (the order of the HTML standard).
 func (e *reader) bodyText() string {
@@ -100,8 +103,12 @@ func (e *reader) bodyText() string {
 		contentType = e.page.Header.Get("Content-Type")
 	}
 	enc, name, certain := charset.DetermineEncoding(b[:min(len(b), 4096)], contentType)
-	if media, _, err := mime.ParseMediaType(contentType); err == nil && strings.Contains(media, "json") && !bytes.HasPrefix(b, []byte{0xff, 0xfe}) && !bytes.HasPrefix(b, []byte{0xfe, 0xff}) {
-		name = "utf-8" // RFC 8259
+	if media, _, err := mime.ParseMediaType(contentType); err == nil && strings.Contains(media, "json") && utf8.Valid(b) {
+		name = "utf-8" // RFC 8259, whatever the header says
+	} else if declared := xmlCharset.FindSubmatch(b[:min(len(b), 200)]); declared != nil && !certain {
+		if known, canonical := charset.Lookup(string(declared[1])); known != nil {
+			enc, name = known, canonical
+		}
 	} else if !certain && utf8.Valid(b) {
 		name = "utf-8"
 	}
