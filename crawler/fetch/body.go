@@ -147,11 +147,11 @@ func (c *counting) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// types are the media types of pages: HTML, XHTML, JSON, feeds and sitemaps, and
+// types are the media types of pages: HTML, XHTML, JSON, feeds, tables and sitemaps, and
 // what servers call JSON and fragments by mistake.
 var types = []string{
 	"text/html", "application/xhtml+xml", "application/json", "text/json", "application/xml", "text/xml", "text/plain",
-	"text/javascript", "application/javascript", "application/x-javascript", "application/rss+xml", "application/atom+xml",
+	"text/javascript", "application/javascript", "application/x-javascript", "application/rss+xml", "application/atom+xml", "text/csv",
 }
 
 // checkType says why a body isn't a page; note is what contradicts the header

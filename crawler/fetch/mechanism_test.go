@@ -935,7 +935,7 @@ func TestMechanism14ContentType(t *testing.T) {
 		ok           bool
 		note         bool
 	}{
-		{"text/html", "<p>x", true, false}, {"application/xhtml+xml", "<p>x", true, false}, {"application/json; charset=utf-8", "{}", true, false}, {"application/vnd.x+json", "{}", true, false}, {"", "<html>", true, false}, {"text/plain", "x", true, false}, {"TEXT/HTML;;;", "<p>", true, false}, {"application/xml", "<a/>", true, false},
+		{"text/html", "<p>x", true, false}, {"application/xhtml+xml", "<p>x", true, false}, {"application/json; charset=utf-8", "{}", true, false}, {"application/vnd.x+json", "{}", true, false}, {"", "<html>", true, false}, {"text/plain", "x", true, false}, {"TEXT/HTML;;;", "<p>", true, false}, {"application/xml", "<a/>", true, false}, {"text/csv; charset=utf-8; header=present", "id;name", true, false}, {"text/csv", png, false, false},
 		{"image/png", png, false, false}, {"text/html", png, false, false}, {"", png, false, false}, {"application/octet-stream", "x", false, false}, {"application/pdf", "%PDF-1.4", false, false}, {"image/svg+xml", "<svg/>", false, false}, {"text/html", "\x1f\x8b\x08\x00\x00", false, false}, {"video/mp4", "x", false, false}, {"font/woff2", "x", false, false}, {"nonsense", "x", false, false},
 		{"application/json", "<!doctype html><p>down", true, true},
 	} {

@@ -192,7 +192,7 @@ func (s *selector) all(base *html.Node, m *meter, yield func(*html.Node) bool) {
 		relative = relative || c[0].comb == '+' || c[0].comb == '~'
 	}
 	if relative {
-		s.alongside(base, m, yield)
+		s.alongside(base, m, nil, yield)
 		return
 	}
 	for n := next(base, base); n != nil; n = next(n, base) {
@@ -210,8 +210,21 @@ func (s *selector) all(base *html.Node, m *meter, yield func(*html.Node) bool) {
 	}
 }
 
-// alongside is all for selectors that begin with a sibling combinator.
-func (s *selector) alongside(base *html.Node, m *meter, yield func(*html.Node) bool) {
+// allOf is all for an entry: what lies beside it is its own up to the sibling that
+// is the next entry.
+func (s *selector) allOf(base *html.Node, m *meter, ends func(*html.Node) bool, yield func(*html.Node) bool) {
+	for _, c := range s.chains {
+		if c[0].comb == '~' {
+			s.alongside(base, m, ends, yield)
+			return
+		}
+	}
+	s.all(base, m, yield)
+}
+
+// alongside is all for selectors that begin with a sibling combinator. ends stops
+// the walk over later siblings; + names its one sibling and needs no end.
+func (s *selector) alongside(base *html.Node, m *meter, ends func(*html.Node) bool, yield func(*html.Node) bool) {
 	for _, c := range s.chains {
 		if c[0].comb != '+' && c[0].comb != '~' {
 			one := selector{chains: []chain{c}}
@@ -228,6 +241,9 @@ func (s *selector) alongside(base *html.Node, m *meter, yield func(*html.Node) b
 		for n := base.NextSibling; n != nil; n = n.NextSibling {
 			if n.Type != html.ElementNode {
 				continue
+			}
+			if ends != nil && c[0].comb == '~' && ends(n) {
+				break
 			}
 			if c[0].matches(n, base, m) {
 				if len(c) == 1 {

@@ -245,6 +245,9 @@ func (c *compiler) definition(s *definitionShape) {
 		if err != nil || u.Host != name || name != strings.ToLower(name) || u.Hostname() == "" || strings.ContainsAny(name, "*/?#@ ") {
 			c.fault(fmt.Sprintf("hosts[%d]", i), "%q is not a host: use a name such as www.exemple.fr, without https:// and path; http://www.exemple.fr only where the site has no https", short(h))
 		}
+		if err == nil && !ordinary(u) {
+			def.remarks = append(def.remarks, c.Remark(fmt.Sprintf("hosts[%d]", i), "a crawl asks only hosts that have a name, at the web's own ports: %s is read from saved pages alone", short(name)))
+		}
 		def.hosts = append(def.hosts, name)
 		if plain {
 			def.unencrypted = append(def.unencrypted, name)
@@ -1104,6 +1107,17 @@ func (c *compiler) named(at string, p *pick) {
 			c.named(at, step.hole)
 		}
 	}
+}
+
+// ordinary says whether a host is one that a crawl may ask at all: the last label of
+// a name is no number (WHATWG URL, 3.5), and its port is the web's.
+func ordinary(u *url.URL) bool {
+	name := strings.TrimSuffix(u.Hostname(), ".")
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	hex, isHex := strings.CutPrefix(last, "0x")
+	number := strings.Trim(last, "0123456789") == "" || isHex && strings.Trim(hex, "0123456789abcdef") == ""
+	port := u.Port()
+	return !strings.Contains(name, ":") && !number && name != "localhost" && (port == "" || port == "80" || port == "443")
 }
 
 // meant remarks on a selector whose name no element has: the dot of a class is

@@ -149,6 +149,12 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("it says\n%swithout %s", told, s)
 		}
 	}
+	for host, odd := range map[string]bool{"shop.exemple.test": false, "shop.exemple.test:443": false, "127.0.0.1": true, "[::1]": true, "0x7f.1": true, "2130706433": true, "localhost": true, "shop.exemple.test:6379": true} {
+		d, err := Load("x.yaml", []byte(strings.Replace(good, "hosts: [www", `hosts: ["`+host+`", www`, 1)))
+		if err != nil || len(d.Remarks()) > 0 != odd || odd && !strings.Contains(d.Remarks()[0].Error(), "hosts[0]: a crawl asks only hosts that have a name") {
+			t.Errorf("%s: %v, %v", host, err, d.Remarks())
+		}
+	}
 	// A host without https is reached as it is listed.
 	d, err := Load("x.yaml", []byte(strings.NewReplacer("hosts: [www", "hosts: [a.exemple.test, http://www", "urls: [\"https:", "urls: [\"http:").Replace(good)))
 	if err != nil || !slices.Equal(d.Hosts(), []string{"a.exemple.test", "www.exemple.test"}) || !slices.Equal(d.Origins(), []string{"a.exemple.test", "http://www.exemple.test"}) {

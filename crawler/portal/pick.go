@@ -237,6 +237,22 @@ type scope struct {
 	index  int
 	up     *scope
 	groups map[string]string
+	// after is the next entry of the list where it is a sibling, titled what gives
+	// an entry its name there; see ends.
+	after  *scope
+	titled *field
+}
+
+// ends says whether what lies beside the entry is its own no more: the sibling is
+// the next entry. One that has no name is dropped, and so ends nothing.
+func (s *scope) ends(n *html.Node) bool {
+	for ; s.after != nil && s.after.node == n; s.after = s.after.after {
+		alone := scope{e: s.e, node: n, index: s.after.index}
+		if s.titled == nil || s.titled.text(&alone) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // inElement says whether the pick starts from an HTML element.
@@ -261,25 +277,25 @@ func (p *pick) walk(s *scope, yield func(found) bool) {
 	switch p.kind {
 	case pickElement:
 		if s.node != nil {
-			p.within(e, s.node, yield)
+			p.within(e, s.node, s.ends, yield)
 		}
 	case pickPage:
 		if root := e.html(); root != nil {
-			p.within(e, root, yield)
+			p.within(e, root, nil, yield)
 		}
 	case pickClosest:
 		if s.node != nil {
 			if n := p.nav.around(s.node.Parent, &e.meter); n != nil {
-				p.within(e, n, yield)
+				p.within(e, n, nil, yield)
 			}
 		}
 	case pickBefore:
 		if n := e.before(p.nav, s.node); n != nil {
-			p.within(e, n, yield)
+			p.within(e, n, nil, yield)
 		}
 	case pickParent:
 		if s.node != nil && s.node.Parent != nil {
-			p.within(e, s.node.Parent, yield)
+			p.within(e, s.node.Parent, nil, yield)
 		}
 	case pickPath:
 		from, doc := s.val, s.doc
@@ -375,7 +391,7 @@ func (p *pick) walk(s *scope, yield func(found) bool) {
 }
 
 // within yields the elements that the pick selects in base.
-func (p *pick) within(e *reader, base *html.Node, yield func(found) bool) {
+func (p *pick) within(e *reader, base *html.Node, ends func(*html.Node) bool, yield func(found) bool) {
 	one := func(n *html.Node) bool {
 		if p.attr != "" {
 			text, ok := attribute(n, p.attr)
@@ -401,7 +417,7 @@ func (p *pick) within(e *reader, base *html.Node, yield func(found) bool) {
 		one(base)
 		return
 	}
-	p.sel.all(base, &e.meter, one)
+	p.sel.allOf(base, &e.meter, ends, one)
 }
 
 func attribute(n *html.Node, name string) (string, bool) {

@@ -674,6 +674,14 @@ func (e *reader) entries(top *scope, l *list) (out []*scope, why string) {
 			return len(out) <= maxItems
 		})
 	}
+	for i, s := range out[:max(len(out)-1, 0)] {
+		if s.after = out[i+1]; s.after.node.Parent != s.node.Parent {
+			s.after = nil
+		}
+		if len(l.split) == 0 {
+			s.titled = l.title
+		}
+	}
 	return out, ""
 }
 
@@ -984,7 +992,7 @@ func (e *reader) tiers(s *scope, t *tiers, before []Tier) (out []Tier) {
 		return out
 	}
 	if s.node != nil && t.sel != nil {
-		t.sel.all(s.node, &e.meter, func(n *html.Node) bool {
+		t.sel.allOf(s.node, &e.meter, s.ends, func(n *html.Node) bool {
 			return one(&scope{e: e, node: n, index: len(out) - len(before), up: s})
 		})
 	}
