@@ -105,6 +105,25 @@ func TestHostile03EndlessBody(t *testing.T) {
 }
 
 func TestHostile04SlowDrip(t *testing.T) {
+	t.Run("long before the wall", func(t *testing.T) {
+		s := site(t, "drips", plain(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			for r.Context().Err() == nil {
+				if _, err := io.WriteString(w, "x"); err != nil {
+					return
+				}
+				_ = http.NewResponseController(w).Flush()
+				pauseFor(r, 10*time.Millisecond)
+			}
+		}))
+		run := newRig(t, func(c *Config) {
+			c.Limits.Tries, c.Limits.Wall, c.Limits.RateWindow = 1, time.Minute, 100*time.Millisecond
+		}).open(Policy{Portal: "p"}, s)
+		_, _, err := get(t, run, s.URL("/"))
+		if e := wantOutcome(t, err, cashback.FetchTimeout); !strings.Contains(e.Reason, "too slowly") {
+			t.Errorf("it ended because %s", e.Reason)
+		}
+	})
 	verdicts(t, 4, all(4, cashback.FetchTimeout, nil))
 }
 

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -507,6 +508,53 @@ func TestMechanism06DelayAndJitter(t *testing.T) {
 			}
 		}
 	})
+	t.Run("jitter never undercuts what the portal states, over a restart too", func(t *testing.T) {
+		kept := &lastState{}
+		r := owing(newRig(t, func(c *Config) { c.State, c.Random = kept, func() float64 { return 0 } }))
+		run := r.open(Policy{Portal: "p", Delay: 5 * time.Second}, s)
+		_, _, _ = get(t, run, s.URL("/"))
+		if left := kept.Next.Sub(r.clock.now()); left != 5*time.Second {
+			t.Errorf("a process that starts now may ask after %v", left)
+		}
+	})
+	t.Run("what the host asks for while a request queues", func(t *testing.T) {
+		asked := make(chan struct{}, 100)
+		r := newRig(t, func(c *Config) {
+			now := c.Now
+			c.Limits.Global = 1
+			c.Now = func() time.Time {
+				select {
+				case asked <- struct{}{}:
+				default:
+				}
+				return now()
+			}
+		})
+		h, err := r.host(s.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for len(asked) > 0 {
+			<-asked
+		}
+		r.global <- struct{}{} // another host's request is under way
+		done := make(chan *Error)
+		go func() {
+			release, e := r.take(t.Context(), h, 0, true, time.Time{})
+			if e == nil {
+				release()
+			}
+			done <- e
+		}()
+		<-asked // it looks whether it is its turn, with the lock held …
+		h.mu.Lock()
+		h.state.NotBefore = r.clock.now().Add(7 * time.Second) // … which then changes
+		h.mu.Unlock()
+		<-r.global
+		if e := <-done; e != nil || fmt.Sprint(r.clock.waits) != "[7s]" {
+			t.Errorf("%v, waits %v", e, r.clock.waits)
+		}
+	})
 	t.Run("counted from the start of a request", func(t *testing.T) {
 		var r *rig
 		s := site(t, "slow", plain(func(w http.ResponseWriter, _ *http.Request) {
@@ -595,6 +643,10 @@ func TestMechanism07AdaptiveThrottle(t *testing.T) {
 			}
 			before = got.Delay
 		}
+		// It is what the next request really waits for.
+		if !slices.Contains(r.clock.waits, want) {
+			t.Errorf("waits %v, none of %v", r.clock.waits, want)
+		}
 	})
 }
 
@@ -670,8 +722,19 @@ func TestMechanism08Retries(t *testing.T) {
 			mu.Unlock()
 			_, _, _ = get(t, run, s.URL("/"))
 		}
-		if c := run.Counts(); c.Retries > 4 { // three free, then a tenth
+		// Three free, then a tenth; what left says so, not only what was counted.
+		if c := run.Counts(); c.Retries > 4 || c.Requests != 1+10+c.Retries {
 			t.Errorf("%d retries of %d requests", c.Retries, c.Requests)
+		}
+	})
+	t.Run("a run's budget of requests ends its retries too", func(t *testing.T) {
+		mu.Lock()
+		script = []int{500, 500, 500}
+		mu.Unlock()
+		run := newRig(t, nil).open(Policy{Portal: "p", Requests: 2}, s)
+		_, _, err := get(t, run, s.URL("/"))
+		if wantOutcome(t, err, cashback.FetchUpstream); run.Counts().Requests != 2 {
+			t.Errorf("%d requests left of 2 that the run may send", run.Counts().Requests)
 		}
 	})
 	t.Run("nothing but GET and HEAD", func(t *testing.T) {
@@ -684,6 +747,24 @@ func TestMechanism08Retries(t *testing.T) {
 }
 
 func TestMechanism09RetryAfter(t *testing.T) {
+	t.Run("what a host asked for stays", func(t *testing.T) {
+		r := newRig(t, nil)
+		h, err := r.host("www.exemple.test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, wait := range []time.Duration{time.Minute, 5 * time.Second, 0} { // a shorter one doesn't take it back …
+			if err := r.fail(h, "429", wait, true, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.Reset("www.exemple.test"); err != nil { // … nor does the operator
+			t.Fatal(err)
+		}
+		if got, err := r.Host("www.exemple.test"); err != nil || got.NotBefore.Sub(r.clock.now()) != time.Minute {
+			t.Errorf("it may be asked from %v on, now it is %v (%v)", got.NotBefore, r.clock.now(), err)
+		}
+	})
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	for value, want := range map[string]time.Duration{
 		"120": 2 * time.Minute, "0": 0, " 7 ": 7 * time.Second, "99999999999": 24 * time.Hour, "86401": 24 * time.Hour,
@@ -1076,6 +1157,59 @@ func TestMechanism17ConditionalRequests(t *testing.T) {
 			t.Errorf("%s: from %q", name, from)
 		}
 	}
+	t.Run("a page that opens a session is asked for anew", func(t *testing.T) {
+		opens := site(t, "opens", plain(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("ETag", `"1"`)
+			if r.URL.Path == "/session" {
+				w.Header().Set("Set-Cookie", "sid=7")
+			}
+			w.Header().Set("Cagnotte-Note", "from the portal")
+			page(w, "hello")
+		}))
+		kept := &shelf{}
+		run := newRig(t, func(c *Config) { c.Pages = kept }).open(Policy{Portal: "p"}, opens)
+		for i, path := range []string{"/session", "/page"} {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, opens.URL(path), nil)
+			resp, err := run.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if len(kept.pages) != i {
+				t.Errorf("after %s %d pages are kept", path, len(kept.pages))
+			}
+			if resp.Header.Get("Cagnotte-Note") != "" {
+				t.Error("a portal speaks in our name")
+			}
+		}
+	})
+	t.Run("what a 304 confirmed was read when it came", func(t *testing.T) {
+		lasts := site(t, "lasts", plain(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("ETag", `"1"`)
+			if r.Header.Get("If-None-Match") != "" {
+				w.Header().Set("Cache-Control", "max-age=600")
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+			page(w, "hello")
+		}))
+		r := newRig(t, func(c *Config) { c.Pages = &shelf{} })
+		var confirmed time.Time
+		for _, want := range []string{"network", "not-modified", "fresh"} {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, lasts.URL("/"), nil)
+			resp, err := r.open(Policy{Portal: "p"}, lasts).RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			at, err := time.Parse(time.RFC3339, resp.Header.Get(HeaderReadAt))
+			if from := resp.Header.Get(HeaderFrom); err != nil || from != want || from == "fresh" && !at.Equal(confirmed) {
+				t.Errorf("%s, read at %v (%v), confirmed at %v; want %s", from, at, err, confirmed, want)
+			}
+			confirmed = at
+			_ = r.clock.wait(t.Context(), time.Minute)
+		}
+	})
 	t.Run("only whole pages are kept", func(t *testing.T) {
 		for _, code := range []int64{404, 410} {
 			pages.pages = nil
@@ -1347,6 +1481,12 @@ func TestMechanism31Cancellation(t *testing.T) {
 }
 
 // diskState keeps one host's state in a file, synced, as the store does.
+// lastState is what was stored last.
+type lastState struct{ HostState }
+
+func (l *lastState) LoadHost(string) (HostState, error)   { return l.HostState, nil }
+func (l *lastState) SaveHost(_ string, s HostState) error { l.HostState = s; return nil }
+
 type diskState struct{ file string }
 
 func (d diskState) LoadHost(string) (HostState, error) {

@@ -460,11 +460,6 @@ func (c *compiler) page(at string, index int, s *pageShape, d *definitionShape) 
 		c.address(at+".prepare", s.Prepare)
 		c.onHosts(at+".prepare", s.Prepare)
 	}
-	if s.Fragment != "" {
-		if ps := c.picks(at+".fragment", pickList{s.Fragment}, true); len(ps) == 1 {
-			r.fragment = ps[0]
-		}
-	}
 	for name := range s.Data {
 		if !nameForm.MatchString(name) {
 			c.fault(at+".data."+name, "%q is not a name: use letters, digits and hyphens", short(name))
@@ -477,6 +472,14 @@ func (c *compiler) page(at string, index int, s *pageShape, d *definitionShape) 
 	for _, name := range slices.Sorted(maps.Keys(s.Data)) {
 		shape := s.Data[name]
 		r.data[name] = c.source(at+".data."+name, &shape)
+	}
+	if s.Fragment != "" {
+		if ps := c.picks(at+".fragment", pickList{s.Fragment}, true); len(ps) == 1 {
+			r.fragment = ps[0]
+			if src := r.data[ps[0].name]; ps[0].kind == pickData && src != nil {
+				src.texts = true // a literal that is HTML, not JSON
+			}
+		}
 	}
 	shapes := s.Lists
 	inline := s.Items != nil || s.JSON != nil || s.List != "" || s.Split != nil || c.Has(at+".fields")

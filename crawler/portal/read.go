@@ -591,6 +591,14 @@ func (e *reader) nowhere(l *list, items []Item) {
 	}
 }
 
+// keyed says that entries are named by a map's members: one whose value is null is
+// an entry all the same.
+func (f *field) keyed() bool {
+	return f != nil && slices.ContainsFunc(f.ways, func(w *way) bool {
+		return slices.ContainsFunc(w.picks, func(p *pick) bool { return p.kind == pickKey })
+	})
+}
+
 // asked says that a definition wrote the field, which a split or pattern may name and
 // needn't.
 func (w *way) asked() bool { return len(w.picks) != 1 || w.picks[0].kind != pickGroup }
@@ -607,7 +615,7 @@ func (e *reader) entries(top *scope, l *list) (out []*scope, why string) {
 		}
 		for i, c := range chosen {
 			v := c.doc.follow(c.val)
-			if v == nil || v.kind == jsonNull {
+			if v == nil || v.kind == jsonNull && !l.title.keyed() {
 				continue
 			}
 			s := &scope{e: e, val: v, doc: c.doc, key: c.key, index: i, up: &scope{e: e, val: base.val, doc: base.doc}}

@@ -177,6 +177,12 @@ func (e *reader) fragment() string {
 			}
 			return take(scriptText(n))
 		})
+	} else if p.kind == pickData {
+		// Its variable may stand in a script of the page around.
+		if text := e.bodyText(); strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "<") {
+			e.root, _ = parseHTML(text) // where it can't be parsed there is no such script
+		}
+		p.walk(&scope{e: e}, func(f found) bool { return take(f.text) })
 	} else if d := e.body(); d != nil {
 		p.walk(&scope{e: e, doc: d, val: d.root}, func(f found) bool { return take(f.text) })
 	}

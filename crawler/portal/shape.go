@@ -134,7 +134,7 @@ type pageShape struct {
 	Locale string `yaml:"locale,omitempty"`
 	// The currency of this rule's amounts, where it differs.
 	Currency string `yaml:"currency,omitempty"`
-	// Where the HTML is a string within a JSON answer: its path; or, for HTML within a script or attribute of the page, css(SELECTOR) or css(SELECTOR@attribute).
+	// Where the HTML is a string within a JSON answer: its path; or, for HTML within a script or attribute of the page, css(SELECTOR) or css(SELECTOR@attribute); or data(NAME), for a text in a script.
 	Fragment string `yaml:"fragment,omitempty"`
 	// Read the HTML inside of comments too.
 	Uncomment bool `yaml:"uncomment,omitempty"`

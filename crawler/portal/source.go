@@ -13,6 +13,7 @@ import (
 
 // source is where a list's JSON lies, and which of its values are entries.
 type source struct {
+	texts    bool // a variable's value may be a text that is no JSON
 	script   *selector
 	attr     string
 	variable string
@@ -586,10 +587,12 @@ func (e *reader) assigned(src *source) (doc *jsonDoc, err error) {
 			if v.kind == jsonString {
 				// A string that holds JSON.
 				inner, innerErr := parseJSON(strings.TrimSpace(v.text), &e.values)
-				if innerErr != nil {
+				switch {
+				case innerErr == nil:
+					v = inner
+				case !src.texts:
 					continue
 				}
-				v = inner
 			}
 			doc, err = &jsonDoc{root: v}, nil
 			return false
