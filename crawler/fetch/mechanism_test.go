@@ -240,6 +240,20 @@ func TestMechanism02Robots(t *testing.T) {
 }
 
 func TestMechanism03HostAllowList(t *testing.T) {
+	t.Run("robots.txt that leads away", func(t *testing.T) {
+		var asked atomic.Int64
+		other := site(t, "elsewhere", func(w http.ResponseWriter, _ *http.Request) {
+			asked.Add(1)
+			w.WriteHeader(http.StatusNotFound)
+		})
+		s := site(t, "leads-away", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL("/robots.txt"), http.StatusFound)
+		})
+		_, _, err := get(t, newRig(t, nil).open(Policy{Portal: "p"}, s), s.URL("/"))
+		if e := wantOutcome(t, err, cashback.FetchRefused); asked.Load() != 0 || !strings.Contains(e.Reason, "robots.txt leads away") {
+			t.Errorf("%d requests to a host that isn't the portal's; %s", asked.Load(), e.Reason)
+		}
+	})
 	s := site(t, "exact", plain(hello))
 	sub := "sub." + s.Host()
 	run := newRig(t, nil).open(Policy{Portal: "p"}, s)
@@ -935,6 +949,42 @@ func TestMechanism13SizeLimits(t *testing.T) {
 	if !checkCap(t, nil) {
 		t.Error("more than the cap came through")
 	}
+	t.Run("a page that says it is too large isn't read", func(t *testing.T) {
+		s := site(t, "says-so", plain(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.Header().Set("Content-Length", "9000000")
+			_, _ = w.Write(make([]byte, 4<<10))
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done() // what is said to follow never comes
+		}))
+		_, _, err := get(t, newRig(t, nil).open(Policy{Portal: "p"}, s), s.URL("/"))
+		wantOutcome(t, err, cashback.FetchTooLarge)
+	})
+	t.Run("one layer, also of a file that is packed", func(t *testing.T) {
+		pack := func(b []byte) []byte {
+			var out bytes.Buffer
+			z := gzip.NewWriter(&out)
+			_, _ = z.Write(b)
+			_ = z.Close()
+			return out.Bytes()
+		}
+		file := pack([]byte("<urlset/>"))
+		s := site(t, "packed", plain(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/gzip")
+			body := file
+			if r.URL.Path == "/twice.xml.gz" {
+				w.Header().Set("Content-Encoding", "gzip")
+				body = pack(file)
+			}
+			_, _ = w.Write(body)
+		}))
+		run := newRig(t, nil).open(Policy{Portal: "p"}, s)
+		if _, body, err := get(t, run, s.URL("/once.xml.gz")); err != nil || body != "<urlset/>" {
+			t.Errorf("%q, %v", body, err)
+		}
+		_, _, err := get(t, run, s.URL("/twice.xml.gz"))
+		wantOutcome(t, err, cashback.FetchWrongType)
+	})
 	var size atomic.Int64
 	s := site(t, "large", plain(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
