@@ -104,7 +104,7 @@ func (s *Server) importPage(v *visit) (*reply, error) {
 
 func (s *Server) showImport(v *visit, form pages.Form) (*reply, error) {
 	v.page = "money/import"
-	_, choice, err := s.portalNames(v.ctx)
+	_, choice, err := s.portalNames(v)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,8 @@ func (s *Server) showImport(v *visit, form pages.Form) (*reply, error) {
 }
 
 type uploadForm struct {
-	Portal string `form:"portal" required:"true"`
+	Portal string `form:"portal"`
+	Other  string `form:"portal_name" most:"200"`
 	Text   string `form:"text" lines:"true" most:"2000000"`
 	File   upload `form:"file"`
 }
@@ -140,9 +141,12 @@ func (s *Server) takeUpload(v *visit) (*reply, error) {
 		form.Refuse("text", v.locale.T("imports.nothing"))
 	}
 	if form.OK() {
-		if _, err := s.Store.As(store.Operator).Portal(v.ctx, f.Portal); err != nil {
-			form.Refuse("portal", v.locale.T("error.value_missing", "Field", label(v, "portal")))
-		} else if _, err := statement.Open(name, bytes.NewReader(raw), statement.DefaultLimits()); err != nil {
+		portal, err := s.chosenPortal(v, &form, f.Portal, f.Other)
+		if err != nil {
+			return nil, err
+		}
+		f.Portal = portal.ID
+		if _, err := statement.Open(name, bytes.NewReader(raw), statement.DefaultLimits()); err != nil {
 			if cashback.KindOf(err) != cashback.Invalid {
 				return nil, err
 			}
@@ -164,7 +168,7 @@ func (s *Server) takeUpload(v *visit) (*reply, error) {
 // attempt is a dry run.
 type attempt struct {
 	*handedIn
-	portal store.Portal
+	portal cashback.Portal
 	doc    *statement.Document
 	rules  []*statement.Rule
 	ledger *earnings.Ledger
@@ -179,7 +183,7 @@ func (s *Server) try(v *visit, id string) (*attempt, error) {
 	}
 	a := &attempt{handedIn: h, today: cashback.DateOf(v.now)}
 	var err error
-	if a.portal, err = s.Store.As(store.Operator).Portal(v.ctx, h.portal); err != nil {
+	if a.portal, err = s.portal(v, h.portal); err != nil {
 		return nil, err
 	}
 	if a.doc, err = statement.Open(h.name, bytes.NewReader(h.raw), statement.DefaultLimits()); err != nil {

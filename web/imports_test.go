@@ -104,3 +104,36 @@ func TestUploads(t *testing.T) {
 		t.Error("the oldest should have gone")
 	}
 }
+
+// TestUnlistedPortal: a portal without a definition here is named, its rule reads its table,
+// and it is the person's own everywhere from then on.
+func TestUnlistedPortal(t *testing.T) {
+	p := newCrowd(t)
+	h, as := p.Handler(), p.as(p.alice)
+	const table = "Datum\tShop\tCashback\tStatus\n03.10.2026\tOtto\t3,60 €\terfasst\n04.10.2026\tZalando\t2,00 €\tverfügbar\n"
+	wants(t, post(h, "/en/money/import", form("text", table), as), 422, `id="portal-wrong"`)
+	wants(t, post(h, "/en/money/import", form("portal_name", strings.Repeat("x", 61), "text", table), as), 422, "at most 60 letters")
+	r := post(h, "/en/money/import", form("portal_name", "Shoop", "text", table), as)
+	page := r.Header.Get("Location")
+	wants(t, ask(h, "GET", page, as), 200, "Shoop", "Otto", "Shoop, Cashback-Übersicht")
+	goes(t, post(h, page, form("rule", "shoop-de", "head", "0"), as), "/en/money/purchases?portal=shoop-own")
+	wants(t, ask(h, "GET", "/en/money", as), 200, ">Shoop</a>")
+	wants(t, ask(h, "GET", "/en/money/watch", as), 200)
+	wants(t, ask(h, "GET", "/en/money/cash", as), 200, "Shoop")
+	wants(t, ask(h, "GET", "/en/money/payouts?portal=shoop-own&amount=2", as), 200, "1 purchase makes €2.00")
+	// Its name, however it is written, is the one that is known; that of a listed portal is
+	// that portal.
+	r = post(h, "/en/money/add", form("portal_name", "SHOOP", "shop", "Lidl", "date", "2026-10-01", "amount", "20"), as)
+	if to := r.Header.Get("Location"); r.StatusCode != 303 || p.purchase(p.alice, to[strings.LastIndex(to, "/")+1:]).Portal != "shoop-own" {
+		t.Errorf("added at %s: %d", to, r.StatusCode)
+	}
+	r = post(h, "/en/money/add", form("portal_name", "Sitôt", "shop", "Lidl", "date", "2026-10-01", "amount", "20"), as)
+	if to := r.Header.Get("Location"); r.StatusCode != 303 || p.purchase(p.alice, to[strings.LastIndex(to, "/")+1:]).Portal != "sitot" {
+		t.Errorf("added at %s: %d", to, r.StatusCode)
+	}
+	// Nobody else has it.
+	if b := wants(t, ask(h, "GET", "/en/money/import", p.as(p.bob)), 200); strings.Contains(b, "Shoop") {
+		t.Error("Bob sees Alice's portal")
+	}
+	wants(t, post(h, "/en/money/import", form("portal", "shoop-own", "text", table), p.as(p.bob)), 422)
+}

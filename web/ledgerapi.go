@@ -167,7 +167,7 @@ type importAnswer struct {
 // apiImport is the import page's work in one step: what is doubtful is left.
 func (s *Server) apiImport(v *visit, c importCall) (out importAnswer, err error) {
 	in := c.Body
-	portal, err := s.Store.As(store.Operator).Portal(v.ctx, in.Portal)
+	portal, err := s.portal(v, in.Portal)
 	if err != nil && cashback.KindOf(err) == cashback.NotFound {
 		return out, badInput{"portal", "error.value_missing", []any{"Field", "portal"}}
 	}

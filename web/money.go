@@ -173,20 +173,86 @@ func (s *Server) termsFile(v *visit) (*reply, error) {
 	return attached("cagnotte-terms-"+e.Hash[:12]+".json", kindJSON, e.Document), nil
 }
 
-// portalNames are what all portals are called, those that aren't public any more too:
-// a person's purchases outlive a portal.
-func (s *Server) portalNames(ctx context.Context) (map[string]string, []pages.Param, error) {
-	list, err := s.Store.As(store.Operator).Portals(ctx)
+// portalNames are what all portals are called, those that aren't public any more too, and
+// the person's own: purchases outlive a portal.
+func (s *Server) portalNames(v *visit) (map[string]string, []pages.Param, error) {
+	list, err := s.Store.As(store.Operator).Portals(v.ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	own, err := s.ownPortals(v)
 	if err != nil {
 		return nil, nil, err
 	}
 	names, choice := map[string]string{}, []pages.Param{}
+	add := func(p cashback.Portal) {
+		if names[p.ID] == "" {
+			names[p.ID] = p.Name
+			choice = append(choice, pages.Param{Value: p.ID, Name: p.Name})
+		}
+	}
 	for _, p := range list {
-		names[p.ID] = p.Name
-		choice = append(choice, pages.Param{Value: p.ID, Name: p.Name})
+		add(p.Portal)
+	}
+	for _, p := range own {
+		add(p)
 	}
 	slices.SortFunc(choice, func(a, b pages.Param) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Value, b.Value)) })
 	return names, choice, nil
+}
+
+// ownPortals are those at which the person earns and that have no definition here.
+func (s *Server) ownPortals(v *visit) ([]cashback.Portal, error) {
+	documents, err := s.ledgers.Documents(v.ctx, v.user.ID, earnings.PortalKind)
+	return earnings.OwnPortals(documents), err
+}
+
+// portal is one of the portals here, or of the person's own; NotFound for another.
+func (s *Server) portal(v *visit, id string) (cashback.Portal, error) {
+	p, err := s.Store.As(store.Operator).Portal(v.ctx, id)
+	if err == nil || cashback.KindOf(err) != cashback.NotFound {
+		return p.Portal, err
+	}
+	own, none := s.ownPortals(v)
+	if none != nil {
+		return cashback.Portal{}, none
+	}
+	if i := slices.IndexFunc(own, func(p cashback.Portal) bool { return p.ID == id }); i >= 0 {
+		return own[i], nil
+	}
+	return cashback.Portal{}, err
+}
+
+// chosenPortal is the portal that a form names: one of the list, or another by its name,
+// which is the person's own from then on. A name of the list means that one. What is wrong
+// is said in the form.
+func (s *Server) chosenPortal(v *visit, form *pages.Form, id, name string) (cashback.Portal, error) {
+	if id == "" && strings.TrimSpace(name) != "" {
+		names, _, err := s.portalNames(v)
+		if err != nil {
+			return cashback.Portal{}, err
+		}
+		for known, called := range names {
+			if strings.EqualFold(called, strings.TrimSpace(name)) {
+				return s.portal(v, known)
+			}
+		}
+		p, d, err := earnings.OwnPortal(name)
+		if err == nil {
+			err = s.ledgers.SaveDocument(v.ctx, v.user.ID, d)
+		}
+		if cashback.KindOf(err) == cashback.Invalid && err != nil {
+			form.Refuse("portal_name", v.locale.T("error.portal_name"))
+			return p, nil
+		}
+		return p, err
+	}
+	p, err := s.portal(v, id)
+	if err != nil && cashback.KindOf(err) == cashback.NotFound {
+		form.Refuse("portal", v.locale.T("error.value_missing", "Field", label(v, "portal")))
+		return p, nil
+	}
+	return p, err
 }
 
 // nameOf is a portal's name, or its id where nobody knows it here.
@@ -211,7 +277,7 @@ func (s *Server) purchasesPage(v *visit) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, _, err := s.portalNames(v.ctx)
+	names, _, err := s.portalNames(v)
 	if err != nil {
 		return nil, err
 	}
@@ -264,7 +330,7 @@ func (s *Server) showPurchase(v *visit, forms purchaseForms) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, _, err := s.portalNames(v.ctx)
+	names, _, err := s.portalNames(v)
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +341,7 @@ func (s *Server) showPurchase(v *visit, forms purchaseForms) (*reply, error) {
 	if x.Terms, err = s.termsOf(v.ctx, v.user.ID, p); err != nil {
 		return nil, err
 	}
-	if x.Currency, err = s.currencyFor(v.ctx, p); err != nil {
+	if x.Currency, err = s.currencyFor(v, p); err != nil {
 		return nil, err
 	}
 	if p.Merchant != 0 {
@@ -307,14 +373,14 @@ func (s *Server) showPurchase(v *visit, forms purchaseForms) (*reply, error) {
 }
 
 // currencyFor is what a purchase is paid in: its basket's, or what its shop takes.
-func (s *Server) currencyFor(ctx context.Context, p earnings.Purchase) (cashback.Currency, error) {
+func (s *Server) currencyFor(v *visit, p earnings.Purchase) (cashback.Currency, error) {
 	if p.Basket != nil {
 		if m, ok := p.Basket.Money(); ok {
 			return m.Currency, nil
 		}
 	}
 	if p.Merchant != 0 {
-		m, err := s.truth.Merchant(ctx, p.Merchant)
+		m, err := s.truth.Merchant(v.ctx, p.Merchant)
 		if err == nil {
 			return s.currencyOfCountry(m.Country), nil
 		}
@@ -322,11 +388,11 @@ func (s *Server) currencyFor(ctx context.Context, p earnings.Purchase) (cashback
 			return "", err
 		}
 	}
-	portal, err := s.Store.As(store.Operator).Portal(ctx, p.Portal)
+	portal, err := s.portal(v, p.Portal)
 	if err != nil && cashback.KindOf(err) != cashback.NotFound {
 		return "", err
 	}
-	return cmp.Or(portal.Currency, s.currencyOfCountry(s.DefaultCountry)), nil
+	return cmp.Or(portal.Currency, s.ownCurrency(v)), nil
 }
 
 type completeForm struct {
@@ -347,7 +413,7 @@ func (s *Server) complete(v *visit) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	currency, err := s.currencyFor(v.ctx, p)
+	currency, err := s.currencyFor(v, p)
 	if err != nil {
 		return nil, err
 	}
@@ -492,7 +558,7 @@ func (s *Server) typedAmount(v *visit, form *pages.Form, field, value string, p 
 	if p.Amount != nil {
 		unit = p.Amount.Unit
 	} else {
-		c, err := s.currencyFor(v.ctx, p)
+		c, err := s.currencyFor(v, p)
 		if err != nil {
 			c = "EUR"
 		}
@@ -571,7 +637,7 @@ func (s *Server) newPurchasePage(v *visit) (*reply, error) {
 }
 
 func (s *Server) showNewPurchase(v *visit, form pages.Form) (*reply, error) {
-	_, choice, err := s.portalNames(v.ctx)
+	_, choice, err := s.portalNames(v)
 	if err != nil {
 		return nil, err
 	}
@@ -583,7 +649,8 @@ func (s *Server) showNewPurchase(v *visit, form pages.Form) (*reply, error) {
 }
 
 type newPurchaseForm struct {
-	Portal   string `form:"portal" required:"true"`
+	Portal   string `form:"portal"`
+	Other    string `form:"portal_name" most:"200"`
 	Shop     string `form:"shop" most:"200"`
 	Date     string `form:"date" required:"true"`
 	Amount   string `form:"amount"`
@@ -599,12 +666,9 @@ func (s *Server) newPurchase(v *visit) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	portal, err := s.Store.As(store.Operator).Portal(v.ctx, f.Portal)
+	portal, err := s.chosenPortal(v, &form, f.Portal, f.Other)
 	if err != nil {
-		if cashback.KindOf(err) != cashback.NotFound {
-			return nil, err
-		}
-		form.Refuse("portal", v.locale.T("error.value_missing", "Field", label(v, "portal")))
+		return nil, err
 	}
 	day, err := cashback.ParseDate(f.Date)
 	if err != nil {
@@ -612,7 +676,7 @@ func (s *Server) newPurchase(v *visit) (*reply, error) {
 	} else if day > cashback.DateOf(v.now) || day < firstDay {
 		form.Refuse("date", v.locale.T("add.date_range"))
 	}
-	currency := cmp.Or(portal.Currency, s.currencyOfCountry(s.DefaultCountry))
+	currency := cmp.Or(portal.Currency, s.ownCurrency(v))
 	what := earnings.RewardFor(cmp.Or(f.For, string(earnings.ForPurchase)))
 	var basket *earnings.Amount
 	if f.Amount != "" {
@@ -656,6 +720,11 @@ func (s *Server) newPurchase(v *visit) (*reply, error) {
 		form.Refuse("", say)
 		return s.showNewPurchase(v, form)
 	})
+}
+
+// ownCurrency is what a person's amounts are in where nothing else says it.
+func (s *Server) ownCurrency(v *visit) cashback.Currency {
+	return cmp.Or(v.user.Settings.Currency, s.currencyOfCountry(cmp.Or(v.user.Settings.Country, s.DefaultCountry)))
 }
 
 // firstDay is before any portal was.

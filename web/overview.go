@@ -29,7 +29,7 @@ func (s *Server) showMoney(v *visit, restore pages.Form) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, _, err := s.portalNames(v.ctx)
+	names, _, err := s.portalNames(v)
 	if err != nil {
 		return nil, err
 	}

@@ -52,8 +52,8 @@ func (s *Server) payouts(v *visit) (b earnings.Book, list []earnings.PaidOut, er
 }
 
 // arrived reads what a payout form states; the form has what is wrong.
-func (s *Server) paidIn(v *visit, f payoutForm, form *pages.Form) (portal store.Portal, paid earnings.Amount, day cashback.Date, err error) {
-	portal, err = s.Store.As(store.Operator).Portal(v.ctx, f.Portal)
+func (s *Server) paidIn(v *visit, f payoutForm, form *pages.Form) (portal cashback.Portal, paid earnings.Amount, day cashback.Date, err error) {
+	portal, err = s.portal(v, f.Portal)
 	if err != nil {
 		if cashback.KindOf(err) != cashback.NotFound {
 			return portal, paid, day, err
@@ -61,7 +61,7 @@ func (s *Server) paidIn(v *visit, f payoutForm, form *pages.Form) (portal store.
 		err = nil
 		form.Refuse("portal", v.locale.T("error.value_missing", "Field", label(v, "portal")))
 	}
-	paid = earnings.AmountOf(typedMoney(v, form, "amount", f.Amount, cmp.Or(portal.Currency, s.currencyOfCountry(s.DefaultCountry))))
+	paid = earnings.AmountOf(typedMoney(v, form, "amount", f.Amount, cmp.Or(portal.Currency, s.ownCurrency(v))))
 	if paid.Minor == 0 {
 		form.Refuse("amount", v.locale.T("error.value_missing", "Field", v.locale.T("paidout.amount")))
 	}
@@ -85,7 +85,7 @@ func (s *Server) showPayouts(v *visit, f payoutForm, form pages.Form, chosen []s
 	if err != nil {
 		return nil, err
 	}
-	names, choice, err := s.portalNames(v.ctx)
+	names, choice, err := s.portalNames(v)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (s *Server) showPayouts(v *visit, f payoutForm, form pages.Form, chosen []s
 		}
 		if x.Form.Faults["portal"]+x.Form.Faults["amount"]+x.Form.Faults["date"] == "" {
 			ahead := earnings.Ahead(list, portal.ID, paid.Unit)
-			m := earnings.MatchPayout(b, portal.Portal, paid, ahead)
+			m := earnings.MatchPayout(b, portal, paid, ahead)
 			x.Match, x.Paid, x.Lines = &m, paid, b.Payable(portal.ID, paid.Unit)
 			x.Lines = x.Lines[:min(len(x.Lines), maxPayoutLines)]
 			if x.Chosen = chosen; chosen == nil {
@@ -187,7 +187,7 @@ func (s *Server) notePayout(v *visit) (*reply, error) {
 		return nil, err
 	}
 	record := earnings.Arrival{ID: f.Name, Portal: portal.ID, At: at, Arrived: paid, Gross: paid, GivenTo: strings.TrimSpace(f.To)}
-	m := earnings.MatchPayout(b, portal.Portal, paid, earnings.Ahead(list, portal.ID, paid.Unit))
+	m := earnings.MatchPayout(b, portal, paid, earnings.Ahead(list, portal.ID, paid.Unit))
 	switch ahead := earnings.Ahead(list, portal.ID, paid.Unit); {
 	case m.Method != "" && sum == m.Sum.Minor:
 		record.Gross, record.Method = m.Sum, m.Method

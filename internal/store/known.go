@@ -43,6 +43,13 @@ func (l *Ledgers) Known(ctx context.Context, user account.UserID) (*Known, error
 		Portal: func(id string) (cashback.Portal, bool) { p, ok := k.Portals[id]; return p, ok },
 		Terms:  k.frozen, Events: k.eventsOf, Rates: k.shown,
 	}
+	documents, err := l.Documents(ctx, user, earnings.PortalKind)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range earnings.OwnPortals(documents) {
+		k.Portals[p.ID] = p
+	}
 	aside, err := l.Aside(ctx, user)
 	if err != nil {
 		return nil, err
