@@ -256,6 +256,8 @@ func (s *Server) undoPayout(v *visit) (*reply, error) {
 			return nil, err
 		}
 		in.Documents = []earnings.Document{d}
+	}
+	if !x.Asked {
 		if m, money := x.Arrived.Money(); money {
 			page += "?" + url.Values{"portal": {x.Portal}, "amount": {m.Decimal().String()}, "date": {cashback.DateOf(x.At.In(s.Zone)).String()}, "to": {x.GivenTo}}.Encode()
 		}

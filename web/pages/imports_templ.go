@@ -207,7 +207,7 @@ func Import(c Chrome, v *ImportView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Field(c, v.Form, Input{Name: "file", Type: "file", Label: "imports.file", Hint: "imports.file_hint", More: templ.Attributes{"accept": ".csv,.tsv,.txt,.html,.htm,.eml,text/csv,text/html,message/rfc822"}}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Field(c, v.Form, Input{Name: "file", Type: "file", Label: "imports.file", Hint: "imports.file_hint", More: templ.Attributes{"accept": ".csv,.tsv,.txt,.html,.htm,.mht,.mhtml,.eml,text/csv,text/html,message/rfc822"}}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
