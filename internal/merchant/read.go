@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 )
@@ -102,7 +103,7 @@ func (rd *reading) aside(main, ws []raw, text string, dashed bool) []raw {
 	if len(ws) == 1 && !dashed && r.articles[ws[0].fold] && ws[0].tld == "" {
 		return append([]raw{ws[0]}, main...) // "Works (The)"
 	}
-	if rd.isMarketing(ws) || rd.says(ws, r.before, r.after, r.articles, r.phrases, r.labels) {
+	if rd.isMarketing(ws) || statesRate(text) && !rd.hasLine(ws) || rd.says(ws, r.before, r.after, r.articles, r.phrases, r.labels) {
 		rd.notef("marketing taken off: %q", written(ws))
 		return main
 	}
@@ -121,6 +122,22 @@ func (rd *reading) aside(main, ws []raw, text string, dashed bool) []raw {
 		return main
 	}
 	return append(main, ws...)
+}
+
+// statesRate says whether a text holds a percentage or an amount of money: beside a
+// name it is what somebody offers, never a part of it.
+func statesRate(text string) bool {
+	var last rune // the sign or letter before, blanks aside
+	for _, c := range text {
+		switch {
+		case unicode.IsSpace(c):
+			continue
+		case unicode.IsDigit(last) && (c == '%' || unicode.Is(unicode.Sc, c)), unicode.IsDigit(c) && unicode.Is(unicode.Sc, last):
+			return true
+		}
+		last = c
+	}
+	return false
 }
 
 // isMarketing says whether all of ws is marketing: at least one of its words, and
@@ -294,10 +311,15 @@ func (rd *reading) stripTail(ws []raw) []raw {
 			start = end
 			continue
 		}
-		if w := ws[end-1]; !w.conj && !isDigits(w.fold) && !r.between[w.fold] {
+		w := ws[end-1]
+		if !w.conj && !isDigits(w.fold) && !r.between[w.fold] {
 			break
 		}
 		end--
+		// "6 % de remboursement": the rate belongs to the marketing behind it
+		if start < len(ws) && statesRate(w.text) {
+			start = end
+		}
 	}
 	if start == len(ws) || start == 0 {
 		return ws

@@ -75,6 +75,10 @@ func (r *Rules) split(s string) []raw {
 			out = append(out, raw{text: "+", conj: true})
 			continue
 		}
+		if n := len(out); w == "%" && n > 0 && isDigits(out[n-1].fold) {
+			out[n-1].text += w
+			continue
+		}
 		w = strings.TrimPrefix(strings.TrimPrefix(w, "http://"), "https://")
 		if len(w) > 4 && strings.EqualFold(w[:4], "www.") {
 			w = w[4:]

@@ -530,7 +530,7 @@ func (p *parser) without(r cashback.Reward) cashback.Reward {
 	case p.loose > 0 && !p.looseCounted && (!p.words() || p.all&mCashback != 0 && p.tok(p.looseAt+1).is(mCashback)):
 		r.Kind, r.Reason, r.At = cashback.Unknown, whyUnit, p.span(p.looseAt, p.looseAt+1)
 		return r
-	case p.loose > 0 && !p.lang.known && p.foreign():
+	case (p.loose > 0 || p.counted) && !p.lang.known && p.foreign():
 		return unknown(whyNoLanguage, nil) // it may count money
 	case p.loose > 0 || p.counted || multiple != nil:
 		return not(whyCount)

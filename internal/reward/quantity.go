@@ -395,6 +395,31 @@ func (p *parser) pointsName(i int) (string, int) {
 	return "", 0
 }
 
+// pointsOf returns the token behind a name that follows the word for points, as most
+// languages put it ("3 puntos Travel Club por euro"), or 0. Only what such points are
+// paid for tells a name from the words of a sentence.
+func (p *parser) pointsOf(i int) int {
+	const most = 4 // words of a name
+	for k := i; k <= i+most; k++ {
+		t := p.tok(k)
+		if t.kind != tWord {
+			return 0
+		}
+		if k > i && t.is(mPer) && (p.tok(k+1).is(mMoney|mNoise|mPer) || p.startsQuantity(k+1)) {
+			return k
+		}
+		if t.means&^(mAnd|mNoise|mBonus|mMore) != 0 || !p.capital(t) && (k == i || t.means == 0) {
+			return 0
+		}
+	}
+	return 0
+}
+
+// generic reports whether a quantity's points are any points: nobody's by name.
+func (p *parser) generic(q *quantity) bool {
+	return q.points == "points" && p.c.PointsCurrency == ""
+}
+
 // brand returns the token behind the word for points if the word at token i, which
 // also means something else, begins their name, or 0.
 func (p *parser) brand(i int) int {
@@ -550,6 +575,14 @@ func (p *parser) unitPaidFor(q *quantity, j int) int {
 		return j
 	}
 	k := j
+	if q.unit == uPoints {
+		if end := p.pointsOf(j); end > 0 {
+			if p.generic(q) {
+				q.points = p.raw[p.at(j-1):p.end(end-1)]
+			}
+			j, k = end, end
+		}
+	}
 	for n := 0; n < 4 && p.tok(k).is(mCashback|mNoise|mEarn|mSpent|mBonus) && !p.tok(k).is(mPer|mFor); n++ {
 		k++
 	}

@@ -79,7 +79,7 @@ func (p *parser) roleOf(k int) role {
 	if money && p.caps(k) {
 		return roleCap
 	}
-	if q.unit != uPercent && p.conditional(k) {
+	if q.unit != uPercent && (p.conditional(k) || money && k > 0 && p.basketOf(before, q)) {
 		return roleCondition
 	}
 	switch {
@@ -228,6 +228,22 @@ func (p *parser) caps(k int) bool {
 		return q.pre&mMax != 0 || (q.suf|q.pre)&(mNew|mExisting) == 0 && !p.labelled(q) && q.suf&mPurchase != 0
 	}
 	return (q.pre|q.suf)&(mNew|mExisting) == 0 && !(q.link == linkComma && p.labelled(q))
+}
+
+// basketOf reports whether the words from a rate to the amount behind it, which has
+// none of its own, name a basket: "5 % par commande de 20 €".
+func (p *parser) basketOf(rate, q *quantity) bool {
+	if rate.role != roleRate || rate.unit == uMoney || q.link != linkNone || q.noun != nounNone || q.verb != 0 || q.sufEnd > q.last {
+		return false
+	}
+	for i := q.first - 1; i >= rate.unitEnd && i >= q.first-4; i-- {
+		if t := &p.toks[i]; t.kind != tWord {
+			return false
+		} else if t.is(mOrder) {
+			return true
+		}
+	}
+	return false
 }
 
 // labelled reports whether unknown words stand behind a quantity.
