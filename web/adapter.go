@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -132,6 +133,10 @@ func (s *Server) serve(route Route) http.HandlerFunc {
 			s.fail(w, v, err)
 			return
 		}
+		if to, marked := unmarked(r); marked {
+			s.send(w, v, seeOther(to))
+			return
+		}
 		rep, err := s.enter(v)
 		if err != nil {
 			s.fail(w, v, err)
@@ -152,6 +157,28 @@ func (s *Server) serve(route Route) http.HandlerFunc {
 		s.send(w, v, rep)
 	}
 }
+
+// unmarked is a page's address without the marks that mail and social networks hang on
+// a link that is passed on; false where there are none.
+func unmarked(r *http.Request) (string, bool) {
+	q := r.URL.RawQuery
+	if q == "" || r.Method != http.MethodGet || isAPI(r.URL.Path) || !strings.Contains(q, "utm_") && !strings.Contains(q, "clid") && !strings.Contains(q, "mc_") && !strings.Contains(q, "igsh") {
+		return "", false
+	}
+	all := strings.Split(q, "&")
+	kept := slices.DeleteFunc(slices.Clone(all), func(p string) bool {
+		name, _, _ := strings.Cut(p, "=")
+		return strings.HasPrefix(name, "utm_") || slices.Contains(linkMarks, name)
+	})
+	to := r.URL.EscapedPath()
+	if len(kept) > 0 {
+		to += "?" + strings.Join(kept, "&")
+	}
+	return to, len(kept) < len(all) && !strings.HasPrefix(to, "//")
+}
+
+// linkMarks are the parameters, beside utm_ ones, by which others follow a link.
+var linkMarks = []string{"fbclid", "gclid", "dclid", "msclkid", "twclid", "ttclid", "yclid", "mc_cid", "mc_eid", "igsh", "igshid"}
 
 // admit refuses what the route's line in the table doesn't allow.
 func (s *Server) admit(w http.ResponseWriter, v *visit) error {
@@ -232,6 +259,15 @@ func (f fault) Error() string { return f.key }
 
 // errNotFound is for what isn't there, and for what is another's.
 var errNotFound = fault{http.StatusNotFound, "error.not_found", nil}
+
+// nobody says of a name or a number that nothing has it, and what to do; another error
+// stays what it is.
+func nobody(err error, key, value string) error {
+	if err != nil && cashback.KindOf(err) == cashback.NotFound {
+		return fault{http.StatusNotFound, key, []any{"Value", clip(value)}}
+	}
+	return err
+}
 
 // badInput is a value that can't be accepted: which field it came in, and the key
 // of the sentence that says what is allowed.

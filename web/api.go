@@ -217,7 +217,7 @@ func (s *Server) apiMerchant(v *visit, q merchantQuery) (*merchantAnswer, error)
 	}
 	m, listings, err := s.shopOf(v.ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, nobody(err, "error.no_merchant", q.ID)
 	}
 	out := &merchantAnswer{Merchant: merchantView(m, len(listings)), Aliases: append([]string{}, m.Aliases...), Offers: []view.Offer{}}
 	for _, l := range listings {
@@ -243,7 +243,8 @@ func (s *Server) apiRanking(v *visit, q rankingQuery) (*view.Ranking, error) {
 		return nil, err
 	}
 	w := wanted{slices.Contains(q.With, "reasons"), slices.Contains(q.With, "question"), slices.Contains(q.With, "giving")}
-	return s.ranking(v.ctx, v, id, q.purchaseQuery, q.shopperQuery, w)
+	r, err := s.ranking(v.ctx, v, id, q.purchaseQuery, q.shopperQuery, w)
+	return r, nobody(err, "error.no_merchant", q.ID)
 }
 
 // maxPoints bounds one answer of a history.
@@ -275,7 +276,7 @@ func (s *Server) apiHistory(v *visit, q historyQuery) (view.List[cashback.RatePo
 	}
 	points, err := s.truth.History(v.ctx, id, since)
 	if err != nil {
-		return out, err
+		return out, nobody(err, "error.no_merchant", q.ID)
 	}
 	from = min(from, len(points))
 	to := min(from+maxPoints, len(points))
@@ -323,7 +324,7 @@ func (s *Server) apiPortal(v *visit, q portalIDQuery) (*view.Portal, error) {
 	}
 	p := sh.byID[q.ID]
 	if p == nil {
-		return nil, cashback.Errorf(cashback.NotFound, "there is no portal %q", clip(q.ID))
+		return nil, fault{http.StatusNotFound, "error.no_portal_id", []any{"Value", clip(q.ID)}}
 	}
 	out := portalView(p, v.now)
 	return &out, nil

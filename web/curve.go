@@ -95,7 +95,7 @@ func (s *Server) apiCurve(v *visit, q curveQuery) (*view.Curve, error) {
 	}
 	asked, err := s.ask(v.ctx, v, id, q.purchaseQuery, q.shopperQuery)
 	if err != nil {
-		return nil, err
+		return nil, nobody(err, "error.no_merchant", q.ID)
 	}
 	out := asked.out
 	amount := out.Purchase.Amount

@@ -204,6 +204,9 @@ func clip(s string) string {
 // amountOf reads an amount that a person typed.
 func amountOf(field, value string, c cashback.Currency) (cashback.Money, error) {
 	m, err := cashback.ParseMoney(value, c)
+	if of := cashback.OtherCurrency(value, c); err != nil && of != "" {
+		return m, badInput{field, "error.amount_currency", []any{"Value", clip(value), "Given", string(of), "Currency", string(c)}}
+	}
 	if err != nil {
 		return m, badInput{field, "error.amount", []any{"Value", clip(value), "Decimals", c.Digits(), "Most", cashback.MaxBasket}}
 	}

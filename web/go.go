@@ -107,7 +107,7 @@ func (s *Server) wayOut(v *visit, q goQuery) (w wayOut, err error) {
 	}
 	var listings []listing
 	if w.merchant, listings, err = s.shopOf(v.ctx, cashback.MerchantID(id)); err != nil {
-		return w, err
+		return w, nobody(err, "error.no_link", q.Merchant)
 	}
 	for _, l := range listings {
 		for _, o := range l {

@@ -102,6 +102,13 @@ func TestSearchPage(t *testing.T) {
 			t.Errorf("%s: %q, want %q", target, got, want)
 		}
 	}
+	if got := document(t, s, "/fr/search?q=fnak", 200).Find("title").Text(); !strings.Contains(got, "fnak") {
+		t.Errorf("the title of a search: %q", got)
+	}
+	// A bookmark of a portal that isn't shown any more says so: nothing found would be false.
+	if got := document(t, s, "/fr/search?portal=nobody", 400).Find(".error p").First().Text(); !strings.Contains(got, "nobody") {
+		t.Errorf("an unknown portal: %q", got)
+	}
 	// The address of a product leads to its shop.
 	fnac := "/fr/shops/" + shopNamed(t, s, "fnac").Slug
 	for _, q := range []string{"https://www.fnac.com/a1234?ref=x", "www.fnac.com/a1", "//livre.fnac.com/", "FNAC.COM"} {
@@ -157,6 +164,31 @@ func TestSearchPage(t *testing.T) {
 	d = document(t, s, "/fr/search?category=culture&no_up_to=1", 200)
 	if got := attrs(d.Find(".filters input:checked, .filters input[checked]"), "value"); !slices.Equal(got, []string{"culture", "1"}) {
 		t.Errorf("checked: %q", got)
+	}
+}
+
+// TestMarkedLinks: what others hang on a link to follow it comes off, and the page is
+// found; what isn't theirs stays, and is judged as ever.
+func TestMarkedLinks(t *testing.T) {
+	s := newServer(t)
+	for target, want := range map[string]string{
+		"/fr/search?q=fnac&utm_source=mail&fbclid=1": "/fr/search?q=fnac",
+		"/fr/shops?utm_campaign=x":                   "/fr/shops",
+		"/fr/search?utm_medium=x&q=a%26utm_b%3Dc":    "/fr/search?q=a%26utm_b%3Dc",
+	} {
+		r := ask(s.Handler(), "GET", target, local)
+		if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != want {
+			t.Errorf("%s: %d %q", target, r.StatusCode, r.Header.Get("Location"))
+		}
+	}
+	for target, status := range map[string]int{
+		"/fr/search?q=" + query("https://x.example/?utm_source=y"): 200,
+		"/fr/search?q=fnac&source=utm_x":                           400,
+		"/api/v1/search?q=fnac&utm_source=x":                       400,
+	} {
+		if r := ask(s.Handler(), "GET", target, local); r.StatusCode != status {
+			t.Errorf("%s: %d", target, r.StatusCode)
+		}
 	}
 }
 

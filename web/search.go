@@ -11,6 +11,7 @@ import (
 
 	"github.com/cagnotte/cagnotte/index"
 	"github.com/cagnotte/cagnotte/internal/cashback"
+	"github.com/cagnotte/cagnotte/internal/rank"
 	"github.com/cagnotte/cagnotte/web/pages"
 	"github.com/cagnotte/cagnotte/web/view"
 )
@@ -50,10 +51,44 @@ func (s *Server) question(v *visit, country cashback.Country) (index.Query, erro
 	if q.Country == "" {
 		q.Country = country
 	}
+	if err := s.chosen(v, q.Filter); err != nil {
+		return q, err
+	}
 	// A portal's own name for a category may hold a comma.
 	q.Filter.Categories = values["category"]
 	q.Valuer = index.FaceValue(defaultAmount(s.currencyOfCountry(q.Country)))
 	return q, nil
+}
+
+// chosen refuses what no portal here is or does: an empty list would say that nobody
+// offers it.
+func (s *Server) chosen(v *visit, f index.Filter) error {
+	if len(f.Portals)+len(f.Methods) == 0 {
+		return nil
+	}
+	sh, err := s.shelf(v.ctx, v.state.change)
+	if err != nil {
+		return err
+	}
+	for _, id := range f.Portals {
+		if sh.byID[id] == nil {
+			return badInput{"portal", "error.unknown_portal", []any{"Value", clip(id)}}
+		}
+	}
+	known := rank.KnownMethods()
+	for _, p := range sh.all {
+		for _, m := range p.pays.Methods {
+			if !slices.Contains(known, m.Kind) {
+				known = append(known, m.Kind)
+			}
+		}
+	}
+	for _, m := range f.Methods {
+		if !slices.Contains(known, m) {
+			return badInput{"method", "error.one_of", []any{"Allowed", strings.Join(known, ", ")}}
+		}
+	}
+	return nil
 }
 
 // found asks the index and looks the best offers up.
@@ -343,6 +378,9 @@ func (s *Server) shopsPage(v *visit) (*reply, error) {
 	r, err := s.Index.Search(v.ctx, ask)
 	if err != nil {
 		return nil, err
+	}
+	if q.Category != "" && q.Initial == "" && q.After == "" && r.Total == 0 {
+		return nil, fault{http.StatusNotFound, "error.no_category", []any{"Value", clip(q.Category)}}
 	}
 	p := &pages.ShopsView{Category: q.Category, Initial: q.Initial, Total: r.Total, Next: next(v.req.URL, r.Next), Partial: r.Partial}
 	for _, h := range r.Hits {

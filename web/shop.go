@@ -45,7 +45,7 @@ func (s *Server) shopPage(v *visit) (*reply, error) {
 	}
 	m, err := s.truth.MerchantBySlug(v.ctx, q.Slug)
 	if err != nil {
-		return nil, err
+		return nil, nobody(err, "error.no_shop_page", q.Slug)
 	}
 	if m.Slug != q.Slug {
 		// Renamed or merged: the old address keeps leading there.
@@ -277,7 +277,7 @@ func (s *Server) portalPage(v *visit) (*reply, error) {
 	}
 	portal := sh.byID[q.ID]
 	if portal == nil {
-		return nil, cashback.Errorf(cashback.NotFound, "there is no portal %q", clip(q.ID))
+		return nil, fault{http.StatusNotFound, "error.no_portal_page", []any{"Value", clip(q.ID)}}
 	}
 	p := pages.PortalView{Portal: portalView(portal, v.now), Settle: portal.pays, Now: v.now}
 	return html(v.ctx, pages.Portal(c, &p))

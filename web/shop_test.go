@@ -100,6 +100,14 @@ func TestShopPageWrongAmount(t *testing.T) {
 	if d.Find(".rows").Length() != 0 {
 		t.Error("a ranking is shown for an amount that can't be")
 	}
+	if got := document(t, s, "/fr/shops/"+slug+"?amount="+query("£20"), 400).Find("#wrong").Text(); !strings.Contains(got, "GBP") {
+		t.Errorf("another currency's sign: %q", got)
+	}
+	for typed, filled := range map[string]string{"12,50": "12,50", "1 234,5": "1234,50", "1.234,56": "1234,56", "20 €": "20", "120,00": "120"} {
+		if got := document(t, s, "/fr/shops/"+slug+"?amount="+query(typed), 200).Find("#amount").AttrOr("value", ""); got != filled {
+			t.Errorf("%q is filled in again as %q", typed, got)
+		}
+	}
 }
 
 // TestShopPageSum: the eight steps are drawn and put in words, and add up.
@@ -214,6 +222,21 @@ func TestShopPageNotRanked(t *testing.T) {
 		t.Errorf("heading %q", got)
 	}
 	document(t, s, "/fr/shops/nobody-fr", 404)
+}
+
+// TestNothingCalledSo: an address of a shop, a portal or a category that isn't there says
+// which, and what to do.
+func TestNothingCalledSo(t *testing.T) {
+	s := newServer(t)
+	for target, says := range map[string]string{
+		"/en/shops/nobodys-shop":    "search for it",
+		"/en/portals/nobody":        "list of portals",
+		"/en/shops?category=nobody": "list of shops",
+	} {
+		if got := document(t, s, target, 404).Find(".error p").First().Text(); !strings.Contains(got, "nobody") || !strings.Contains(got, says) {
+			t.Errorf("%s: %q", target, got)
+		}
+	}
 }
 
 func TestPortalPage(t *testing.T) {

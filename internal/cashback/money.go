@@ -103,24 +103,6 @@ func MoneyOf(amount Decimal, c Currency) (Money, error) {
 // an input is a slip of the finger, not a purchase.
 const MaxBasket = 10_000_000
 
-// ParseMoney reads an amount in major units ("12.50", "12,50") that a person
-// typed or an API sent. It refuses signs, exponents and groupings, more decimals
-// than the currency has, and more than MaxBasket.
-func ParseMoney(s string, c Currency) (Money, error) {
-	t := strings.Replace(strings.TrimSpace(s), ",", ".", 1)
-	allowed := func() error {
-		return Errorf(Invalid, "%q is not an amount: use digits such as 120 or 12.50, at most %d decimals, up to %d", short(s), c.Digits(), MaxBasket)
-	}
-	if t == "" || len(t) > 20 || strings.Trim(t, "0123456789.") != "" || strings.Count(t, ".") > 1 || strings.HasPrefix(t, ".") {
-		return Money{}, allowed()
-	}
-	d, err := decimal.Parse(strings.TrimSuffix(t, "."))
-	if err != nil || d.Trim(0).Scale() > c.Digits() || d.Cmp(decimal.MustNew(MaxBasket, 0)) > 0 {
-		return Money{}, allowed()
-	}
-	return MoneyOf(d, c)
-}
-
 // Decimal is the amount in major units.
 func (m Money) Decimal() Decimal {
 	d, err := decimal.New(m.Minor, m.Currency.Digits())

@@ -338,9 +338,13 @@ func (l *Locale) Decimal(d cashback.Decimal) string {
 }
 
 // Input is a number as a form field holds it: the language's decimal sign, no
-// grouping.
+// grouping, and all decimals or none.
 func (l *Locale) Input(m cashback.Money) string {
-	s := m.Decimal().Trim(0).String()
+	d := m.Decimal()
+	if d.IsInt() {
+		d = d.Trunc(0)
+	}
+	s := d.String()
 	if l.Lang == "fr" {
 		s = strings.Replace(s, ".", ",", 1)
 	}

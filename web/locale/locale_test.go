@@ -116,7 +116,7 @@ func TestForms(t *testing.T) {
 		{"percent fr", fr.Percent(decimal.MustParse("6.50")), "6,5\u00a0%"},
 		{"exact", fr.Decimal(decimal.MustParse("1234567890123.123456")), "1\u202f234\u202f567\u202f890\u202f123,123456"},
 		{"count", fr.Int(12345), "12\u202f345"},
-		{"input", fr.Input(eur(1250)), "12,5"},
+		{"input", fr.Input(eur(1250)), "12,50"},
 		{"input en", en.Input(eur(12000)), "120"},
 		{"date", fr.Date(at), "3 octobre 2026"},
 		{"first of a month", fr.AsOf("2026-01-01"), "1er janvier 2026"},
