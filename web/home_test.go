@@ -102,6 +102,23 @@ func TestSearchPage(t *testing.T) {
 			t.Errorf("%s: %q, want %q", target, got, want)
 		}
 	}
+	// What passes on to a product is the product's; what a phone shares has words around it.
+	for _, q := range []string{"https://www.network.example/c?id=1&ued=https%3A%2F%2Fwww.fnac.com%2Fa1", "https://www.google.com/url?q=https://www.fnac.com/a1", "À voir : https://www.fnac.com/a1 (promo)"} {
+		r := ask(s.Handler(), "GET", "/fr/search?q="+query(q), local)
+		if want := "/fr/shops/" + shopNamed(t, s, "fnac").Slug; r.Header.Get("Location") != want {
+			t.Errorf("%s: %d %q", q, r.StatusCode, r.Header.Get("Location"))
+		}
+	}
+	// A short link isn't followed, and no shop that begins with its letters is shown for it.
+	for _, q := range []string{"https://f.co/x", "https://t.co/abc", "amzn.to/3x"} {
+		d := document(t, s, "/fr/search?q="+query(q), 200)
+		if got := texts(d.Find(".results .name")); len(got) > 0 {
+			t.Errorf("%s: %q", q, got)
+		}
+		if got := d.Find(".note").First().Text(); strings.Contains(got, "raccourcir") != !strings.Contains(q, "f.co") {
+			t.Errorf("%s: %q", q, got)
+		}
+	}
 	if got := document(t, s, "/fr/search?q=fnak", 200).Find("title").Text(); !strings.Contains(got, "fnak") {
 		t.Errorf("the title of a search: %q", got)
 	}

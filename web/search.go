@@ -189,7 +189,7 @@ func (s *Server) searchPage(v *visit) (*reply, error) {
 	}
 	p := &pages.SearchView{
 		Text: q.Q, Found: f, Now: v.now, Sort: q.Sort, NoUpTo: q.NoUpTo == "1", Donation: q.Donation == "1",
-		Address: address,
+		Address: address, Short: address && shortens(q.Q),
 	}
 	if x := sh.owner(q.Q); address && x != nil {
 		p.Portal, p.PortalID = x.Name, x.ID
@@ -239,10 +239,14 @@ func (s *Server) byLabel(ctx context.Context, q index.Query, nothing index.Resul
 	}
 	q.Text, q.After = label, ""
 	r, err := s.Index.Search(ctx, q)
-	if err != nil || r.Total == 0 || r.Near {
+	if err != nil {
 		return nothing, err
 	}
-	r.Near, r.Next = true, ""
+	r.Hits = slices.DeleteFunc(r.Hits, func(h index.Hit) bool { return h.Grade < index.ExactAlias })
+	if len(r.Hits) == 0 {
+		return nothing, nil
+	}
+	r.Total, r.Near, r.Next = len(r.Hits), true, ""
 	return r, nil
 }
 
@@ -269,13 +273,65 @@ func labelOf(text string) string {
 }
 
 // byAddress finds the shops that a pasted address belongs to; false where the text
-// is no address.
+// is no address. An address that only passes on to another, as those of networks and
+// search engines do, is the other's.
 func (s *Server) byAddress(ctx context.Context, text string, country cashback.Country) ([]index.Hit, bool, error) {
+	text = addressIn(text)
 	hits, err := s.Index.ByDomain(ctx, text, country)
 	if cashback.KindOf(err) == cashback.Invalid && err != nil {
 		return nil, false, nil
 	}
+	if to := passedOn(text); err == nil && len(hits) == 0 && to != "" {
+		if further, err := s.Index.ByDomain(ctx, to, country); err == nil {
+			hits = further
+		}
+	}
 	return hits, err == nil, err
+}
+
+// addressIn is the address among the words that a phone shares a product with, or the
+// text itself.
+func addressIn(text string) string {
+	for _, w := range strings.Fields(text) {
+		if strings.HasPrefix(w, "https://") || strings.HasPrefix(w, "http://") {
+			return w
+		}
+	}
+	return text
+}
+
+// passedOn is the first address that stands among an address's parameters, or nothing.
+func passedOn(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	for p := range strings.SplitSeq(u.RawQuery, "&") {
+		_, value, _ := strings.Cut(p, "=")
+		if v, err := url.QueryUnescape(value); err == nil && (strings.HasPrefix(v, "https://") || strings.HasPrefix(v, "http://")) {
+			return v
+		}
+	}
+	return ""
+}
+
+// shortens reports whether a host only shortens links, which say nothing of where they
+// lead until they are followed.
+func shortens(text string) bool {
+	text = addressIn(text)
+	if !strings.Contains(text, "://") {
+		text = "https://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return false
+	}
+	switch strings.TrimPrefix(strings.ToLower(u.Hostname()), "www.") {
+	case "bit.ly", "bitly.com", "t.co", "tinyurl.com", "goo.gl", "ow.ly", "is.gd", "rb.gy", "cutt.ly", "rebrand.ly", "lnkd.in", "t.ly", "shorturl.at",
+		"amzn.to", "amzn.eu", "amzn.asia", "a.co", "ebay.us", "ebay.to", "tidd.ly", "geni.us":
+		return true
+	}
+	return false
 }
 
 // owner is the portal that an address belongs to, nil where it is none's.
@@ -472,7 +528,10 @@ func (s *Server) apiResolve(v *visit, q resolveQuery) (*resolved, error) {
 	if !address {
 		return nil, badInput{"url", "error.address", []any{"Value", clip(q.URL)}}
 	}
-	if len(hits) == 0 {
+	switch {
+	case len(hits) == 0 && shortens(q.URL):
+		return nil, fault{http.StatusNotFound, "error.short_link", nil}
+	case len(hits) == 0:
 		return nil, fault{http.StatusNotFound, "error.no_shop", nil}
 	}
 	out := &resolved{}
