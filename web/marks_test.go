@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,5 +88,30 @@ func TestMarksOfAge(t *testing.T) {
 		if d.Find("ol.rows > li").Length() != 0 || d.Find(".rest li").Length() != 1 {
 			t.Errorf("%s: what is old or doubtful is ranked", shop)
 		}
+	}
+}
+
+// TestListedTwice: where a portal lists a shop twice, each of its two offers stands in the
+// list of offers, not the same one twice.
+func TestListedTwice(t *testing.T) {
+	w := newTown(t)
+	portals := townPortals()
+	if err := w.store.SavePortals(t.Context(), portals); err != nil {
+		t.Fatal(err)
+	}
+	w.publish(portals[0], today.Add(-time.Hour),
+		listed{name: "Fnac", domain: "fnac.com", raw: "6 %", tiers: []cashback.Tier{percent("6")}, link: portals[0].Homepage + "/fnac"},
+		listed{name: "FNAC", domain: "fnac.com", raw: "2 %", tiers: []cashback.Tier{percent("2")}, link: portals[0].Homepage + "/fnac-2"},
+		listed{name: "Fnac", domain: "fnac.com", raw: "jusqu’à 2 %", tiers: []cashback.Tier{upTo("2")}, link: portals[0].Homepage + "/fnac-3"})
+	s, err := New(w.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raw []string
+	for _, o := range get[view.Listed](t, s, "/api/v1/offers").Items {
+		raw = append(raw, o.Receipt.RawText)
+	}
+	if slices.Sort(raw); !slices.Equal(raw, []string{"2 %", "6 %", "jusqu’à 2 %"}) {
+		t.Errorf("the offers: %q", raw)
 	}
 }

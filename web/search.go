@@ -491,14 +491,32 @@ func (s *Server) apiOffers(v *visit, _ offersQuery) (*view.Listed, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, o := range offers {
-			if o.Receipt.Portal == row.Portal && o.Receipt.ReadAt.Equal(row.ReadAt) {
-				out.Items = append(out.Items, view.ListedOffer{Merchant: row.Merchant, MerchantName: row.Name, MerchantSlug: row.Slug, Offer: offerView(o, p, v.state.day)})
-				break
-			}
+		if o := offerOf(offers, &row); o != nil {
+			out.Items = append(out.Items, view.ListedOffer{Merchant: row.Merchant, MerchantName: row.Name, MerchantSlug: row.Slug, Offer: offerView(*o, p, v.state.day)})
 		}
 	}
 	return out, nil
+}
+
+// offerOf finds the offer of a row among those of its shop; nil where it has changed since
+// the index looked. A portal that lists a shop twice has two: the rate tells them apart.
+func offerOf(offers []cashback.Offer, row *index.Row) *cashback.Offer {
+	var found *cashback.Offer
+	for i := range offers {
+		o := &offers[i]
+		if o.Receipt.Portal != row.Portal || !o.Receipt.ReadAt.Equal(row.ReadAt) {
+			continue
+		}
+		if len(o.Tiers) > 0 && len(o.Tiers[0].Components) > 0 {
+			if t := &o.Tiers[0]; t.Components[0].Kind == row.Kind && t.Components[0].Value.Cmp(row.Value) == 0 && t.UpTo == row.UpTo {
+				return o
+			}
+		}
+		if found == nil {
+			found = o
+		}
+	}
+	return found
 }
 
 type resolveQuery struct {
