@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -72,8 +73,14 @@ func readRewardLine(line []byte, n int) (string, reward.Context, error) {
 		err = errors.New("more than one value")
 	}
 	if err != nil || l.Text == nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
+		var wrong *json.UnmarshalTypeError
+		switch {
+		case errors.Is(err, io.ErrUnexpectedEOF):
 			err = errors.New("the object is cut off")
+		case errors.As(err, &wrong) && wrong.Field != "":
+			err = fmt.Errorf("%s is a %s, and has to be a text", wrong.Field, wrong.Value)
+		case errors.As(err, &wrong):
+			err = fmt.Errorf("a %s is no object", wrong.Value)
 		}
 		if err == nil {
 			err = errors.New("no text in it")

@@ -64,6 +64,8 @@ func TestRewardParseRefuses(t *testing.T) {
 		{"not JSON", "5%\n", "1: write a JSON object"},
 		{"second line", "{\"text\":\"5%\"}\n{\"text\":", "2: write a JSON object"},
 		{"cut off", `{"text":"5%"`, "the object is cut off"},
+		{"not a text", "{\"text\":5}\n", "text is a number, and has to be a text"},
+		{"not an object", "5\n", "a number is no object"},
 		{"no text", "\n{\"locale\":\"fr\"}\n", "2: write a JSON object"},
 		{"two values", `{"text":"5%"} {"text":"6%"}`, "more than one value"},
 		{"field", `{"text":"5%","field":"banner"}`, `1: field: "banner" is not a field`},
