@@ -211,6 +211,13 @@ func TestMarkedLinks(t *testing.T) {
 
 func TestShopsPage(t *testing.T) {
 	s := newServer(t)
+	titles := map[string]bool{}
+	for _, target := range []string{"/fr/shops", "/fr/shops?initial=f", "/fr/shops?category=culture", "/en/shops?country=GB"} {
+		titles[document(t, s, target, 200).Find("title").Text()] = true
+	}
+	if len(titles) != 4 {
+		t.Errorf("lists that can't be told apart by their titles: %v", titles)
+	}
 	for target, want := range map[string][]string{
 		"/fr/shops":                 {"Darty", "Fnac", "Galeries Lafayette", "Leroy Merlin", "Sephora"},
 		"/fr/shops?initial=f":       {"Fnac"},
