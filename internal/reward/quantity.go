@@ -374,8 +374,11 @@ func (p *parser) pointsName(i int) (string, int) {
 				name := t.entry.name
 				for p.tok(k + 1).is(mPoints) {
 					k++
+					if name == "points" {
+						name = p.toks[k].entry.name // "pontos Esfera"
+					}
 				}
-				if t.entry.brand && p.c.PointsCurrency != "" {
+				if name == t.entry.name && t.entry.brand && p.c.PointsCurrency != "" {
 					name = p.c.PointsCurrency
 				}
 				return name, k + 1
