@@ -913,3 +913,57 @@ func TestAccept(t *testing.T) {
 		t.Errorf("twice: %v", err)
 	}
 }
+
+// What an operator accepts is what the evidence shows: shops that a complete run lacks
+// go, and one offer that nobody pays isn't believed on an operator's word about thousands.
+func TestAcceptCarriesOutTheEvidence(t *testing.T) {
+	s := portaltest.Shelf{Name: "halved", Pages: 2, PerPage: 20}
+	page, _, definition := turning(t, s)
+	r := newRig(t, nil)
+	def := r.load(definition)
+	for range 3 {
+		r.crawl(def, Options{})
+	}
+	odd := ""
+	page(func(n int, healthy string) string {
+		shops := strings.SplitAfter(healthy, "</li>")
+		healthy = strings.Join(append(shops[:10:10], shops[len(shops)-1]), "")
+		for _, w := range s.Wares(1) {
+			from := strings.Index(healthy, `href="`+w.Link+`"`)
+			if at := strings.Index(healthy[max(from, 0):], w.Rate); n == 1 && from >= 0 && at >= 0 {
+				odd = w.Link
+				return healthy[:from+at] + "80 %" + healthy[from+at+len(w.Rate):]
+			}
+		}
+		return healthy
+	})
+	held := r.crawl(def, Options{})
+	if held.Verdict != cashback.Hold || !held.Complete || odd == "" {
+		t.Fatalf("%+v", held)
+	}
+	run, err := r.Accept(context.Background(), "halved", held.ID, "op", "half of it has closed")
+	if err != nil || run.Removed != 20 || run.Verdict != cashback.Publish {
+		t.Fatalf("%+v, %v", run, err)
+	}
+	live := r.live("halved")
+	unverified := 0
+	for _, o := range live {
+		if o.Status == cashback.Unverified {
+			unverified++
+			if !strings.Contains(o.Entry.Link, odd) {
+				t.Errorf("%s is unverified", o.Entry.Link)
+			}
+		}
+	}
+	if len(live) != 20 || unverified != 1 {
+		t.Errorf("%d offers, %d of them unverified", len(live), unverified)
+	}
+	if next := r.crawl(def, Options{}); next.Verdict != cashback.Publish {
+		t.Errorf("the next one like it: %+v", next)
+	}
+	for _, o := range r.live("halved") {
+		if o.Status != cashback.OK {
+			t.Errorf("%s, read twice: %s", o.Entry.Link, o.Status)
+		}
+	}
+}

@@ -186,8 +186,15 @@ func (c *Crawler) Accept(ctx context.Context, portal, run, by, reason string) (_
 		return cashback.Run{}, cashback.Errorf(cashback.Invalid, "accepting a run needs a name and a reason")
 	}
 	plan := resolve(merchants, &snap)
-	j.Health = gate.Accepted(j.Health, snap, c.Now().UTC())
-	j.Verdict = cashback.PublishUpserts
+	evidence, err := c.evidence(ctx, snap)
+	if err != nil {
+		merchants.Revert(plan)
+		return cashback.Run{}, err
+	}
+	// What canaries and rules said of it stands in its report, and was looked at.
+	findings := j.Findings
+	j = gate.Accepted(c.input(evidence, snap, nil))
+	j.Findings = findings
 	out, err := c.Publisher.Publish(ctx, Publication{Snapshot: snap, Judgement: j, Plan: plan, By: by, Reason: reason})
 	if err != nil {
 		merchants.Revert(plan)

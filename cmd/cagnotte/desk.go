@@ -106,9 +106,27 @@ func (d *desk) Plan(portal string) (schedule.Plan, bool) {
 	return p, p != schedule.Plan{}
 }
 
-// Accept publishes a run that is held back.
+// Accept publishes a run that is held back. Only then is the schedule told that it was no
+// failure: should the process end in between, the portal waits for its probe.
 func (d *desk) Accept(ctx context.Context, portal, run, by, reason string) (cashback.Run, error) {
-	return d.crawler.Accept(ctx, portal, run, by, reason)
+	out, err := d.crawler.Accept(ctx, portal, run, by, reason)
+	if err != nil {
+		return out, err
+	}
+	if _, err := d.house.store.Job(ctx, portal); err != nil {
+		if cashback.KindOf(err) == cashback.NotFound {
+			return out, nil // nothing is planned for it
+		}
+		return out, err
+	}
+	p, err := d.house.operator().Portal(ctx, portal)
+	if err != nil {
+		return out, err
+	}
+	_, err = d.house.store.UpdateJob(ctx, portal, func(j schedule.Job) (schedule.Job, error) {
+		return j.Accepted(d.house.now(), p.Health.RecrawlAt), nil
+	})
+	return out, err
 }
 
 // Correct carries out a correction of merchants.

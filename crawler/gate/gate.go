@@ -17,6 +17,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
@@ -84,7 +85,7 @@ func Defaults() Limits {
 	return Limits{
 		HealthyRuns: 3, Remembered: 14,
 		VolumeLow: 700, VolumeHigh: 1500, VolumeZ: 4,
-		DeleteShare: 100, DeleteAbsolute: 20, SmallPortal: 200, Misses: 2,
+		DeleteShare: 100, DeleteAbsolute: 20, SmallPortal: 200, Misses: cashback.MissesToGo,
 		ChurnShare: 200, MoveShare: 50, MedianShift: 50, Improbable: 1e-4,
 		CeilingPercent: 50, CeilingFactor: 3,
 		UnitShare: 30, TopFactor: 3, DistinctShare: 900, Divergence: .2, NullPoints: 50, HitRate: 800,
@@ -154,19 +155,7 @@ func MeasureOf(o cashback.Offer) (Measure, bool) {
 
 // Judge applies the rules and moves the portal's state.
 func Judge(in Input) cashback.Judgement {
-	if in.Limits == (Limits{}) {
-		in.Limits = Defaults()
-	}
-	j := &judge{Input: in, live: map[string]*cashback.Offer{}, staged: map[string]*cashback.Offer{}, unverified: map[string]bool{}}
-	for i := range in.Live {
-		j.live[in.Live[i].Entry.Key] = &in.Live[i]
-	}
-	for i := range in.Staged.Offers {
-		j.staged[in.Staged.Offers[i].Entry.Key] = &in.Staged.Offers[i]
-	}
-	j.relative = len(in.Health.Baseline) >= in.Limits.HealthyRuns && len(in.Live) > 0
-	j.days = daysBetween(in.Health.LastGoodAt, in.Now)
-	j.profile = profileOf(in.Staged)
+	j := newJudge(in)
 	j.compare()
 	canaries := j.canaries()
 	j.completeness()
@@ -180,6 +169,23 @@ func Judge(in Input) cashback.Judgement {
 	j.crossPortal()
 	j.selfConsistency()
 	return j.conclude()
+}
+
+func newJudge(in Input) *judge {
+	if in.Limits == (Limits{}) {
+		in.Limits = Defaults()
+	}
+	j := &judge{Input: in, live: map[string]*cashback.Offer{}, staged: map[string]*cashback.Offer{}, unverified: map[string]bool{}}
+	for i := range in.Live {
+		j.live[in.Live[i].Entry.Key] = &in.Live[i]
+	}
+	for i := range in.Staged.Offers {
+		j.staged[in.Staged.Offers[i].Entry.Key] = &in.Staged.Offers[i]
+	}
+	j.relative = len(in.Health.Baseline) >= in.Limits.HealthyRuns && len(in.Live) > 0
+	j.days = daysBetween(in.Health.LastGoodAt, in.Now)
+	j.profile = profileOf(in.Staged)
+	return j
 }
 
 // mostDays is where patience ends: what was read a month ago says as little as what
@@ -202,13 +208,36 @@ func (j *judge) widened(permille, aDay int) int {
 	return max(permille, min(permille+int(float64(aDay)*(j.days-1)), 500))
 }
 
-// Accepted is the health after an operator has accepted a held run: what was
+// Accepted is the judgement of a run that was held back and that an operator has looked
+// at: it is published as it was read, and what a complete run lacks goes. What was
 // remembered no longer describes the portal, so the memory starts anew with it.
-func Accepted(h cashback.PortalHealth, staged cashback.Snapshot, now time.Time) cashback.PortalHealth {
-	p := profileOf(staged)
-	h.Baseline = []cashback.RunProfile{p}
-	h.State, h.Bad, h.Good, h.Since, h.LastGoodAt, h.RecrawlAt = cashback.Healthy, 0, 1, now, now, time.Time{}
-	return h
+//
+// The operator speaks for the run, and for how far it is from the portal's own past; not
+// for each offer of thousands. One that is implausible by itself or beside other portals
+// stays unverified until a second run reads the same.
+func Accepted(in Input) cashback.Judgement {
+	in.Health.Baseline, in.Max90 = nil, nil
+	j := newJudge(in)
+	j.compare()
+	j.ceiling(j.canaries())
+	j.selfConsistency()
+	out := cashback.Judgement{Verdict: cashback.PublishUpserts, Findings: j.findings, Health: in.Health, Unverified: j.doubted()}
+	if in.Staged.Run.Complete {
+		out.Verdict = cashback.Publish
+		for i := range in.Live {
+			if key := in.Live[i].Entry.Key; j.staged[key] == nil {
+				out.Remove = append(out.Remove, key)
+			}
+		}
+		slices.Sort(out.Remove)
+	}
+	h := &out.Health
+	h.Portal, h.Baseline = in.Staged.Portal.ID, []cashback.RunProfile{j.profile}
+	h.State, h.Bad, h.Good, h.Since, h.LastGoodAt, h.RecrawlAt = cashback.Healthy, 0, 1, in.Now, in.Now, time.Time{}
+	if len(out.Unverified) > 0 {
+		h.RecrawlAt, h.AskedAt = in.Now.Add(secondLook), in.Now
+	}
+	return out
 }
 
 type judge struct {
@@ -548,12 +577,21 @@ func (j *judge) moves() {
 		}
 		if len(logs) >= 10 && still*10 <= 3*len(logs) && math.Abs(med)*1000 > float64(j.Limits.MedianShift) {
 			fail = true
-			j.find(Moves, cashback.Fail, "median_shift", fmt.Sprintf("%s ×%.2f", unit, math.Exp(med)), fmt.Sprintf("±%d ‰", j.Limits.MedianShift), nil)
+			j.find(Moves, cashback.Fail, "median_shift", fmt.Sprintf("%s ×%.2f", sign(unit), math.Exp(med)), fmt.Sprintf("±%d ‰", j.Limits.MedianShift), nil)
 		}
 	}
 	if !fail {
 		j.find(Moves, cashback.Pass, "moves", points(share), points(limit), nil)
 	}
+}
+
+// sign is a unit as it stands beside a number, in no language: "%", "EUR", "Avios".
+func sign(unit string) string {
+	kind, name, _ := strings.Cut(unit, " ")
+	if kind == string(cashback.Percent) {
+		return "%"
+	}
+	return cmp.Or(name, kind)
 }
 
 // ceiling is G6: it never holds a run, it marks offers.
@@ -869,24 +907,32 @@ func (j *judge) conclude() cashback.Judgement {
 	if len(out.Withheld) > 0 {
 		out.Verdict = cashback.PublishUpserts
 	}
-	for key := range j.unverified {
-		if j.staged[key] == nil {
-			continue
-		}
-		out.Unverified = append(out.Unverified, key)
-	}
-	slices.Sort(out.Unverified)
-	if len(out.Unverified) > 0 {
+	if out.Unverified = j.doubted(); len(out.Unverified) > 0 {
 		j.lookAgain(h) // a second run settles doubts: on a sales day there are many
 	}
 	return out
 }
 
-// lookAgain asks for an early second run: soon, but not at once, since the site may
-// be deploying; and at most once in RecrawlEvery.
+// doubted are the staged offers that are unverified.
+func (j *judge) doubted() (keys []string) {
+	for key := range j.unverified {
+		if j.staged[key] != nil {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// secondLook is how long a second look waits: soon, but not at once, since the site may
+// be deploying.
+const secondLook = 15 * time.Minute
+
+// lookAgain asks for an early second run, at most once in RecrawlEvery. A run that was
+// asked for later than now was asked for by a clock that was wrong.
 func (j *judge) lookAgain(h *cashback.PortalHealth) {
-	if h.AskedAt.IsZero() || j.Now.Sub(h.AskedAt) >= j.Limits.RecrawlEvery {
-		h.RecrawlAt, h.AskedAt = j.Now.Add(15*time.Minute), j.Now
+	if h.AskedAt.IsZero() || j.Now.Sub(h.AskedAt) >= j.Limits.RecrawlEvery || h.AskedAt.After(j.Now) {
+		h.RecrawlAt, h.AskedAt = j.Now.Add(secondLook), j.Now
 	}
 }
 

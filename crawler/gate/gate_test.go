@@ -285,9 +285,39 @@ func TestAccepted(t *testing.T) {
 	if j.Verdict != cashback.Hold {
 		t.Fatal("half of the offers vanished unnoticed")
 	}
-	h := Accepted(j.Health, half, noon)
-	if j = Judge(Input{Now: noon, Staged: half, Live: half.Offers, Health: h}); j.Verdict != cashback.Publish || j.Health.State != cashback.Healthy {
+	a := Accepted(Input{Now: noon, Staged: half, Live: live, Health: j.Health})
+	if a.Verdict != cashback.Publish || len(a.Remove) != 150 || len(a.Unverified) != 0 {
+		t.Errorf("accepted: %s, %d go, %d unverified", a.Verdict, len(a.Remove), len(a.Unverified))
+	}
+	if j = Judge(Input{Now: noon, Staged: half, Live: half.Offers, Health: a.Health}); j.Verdict != cashback.Publish || j.Health.State != cashback.Healthy {
 		t.Errorf("after acceptance: %s, %s", j.Verdict, j.Health.State)
+	}
+}
+
+// What a partial run lacks stays when it is accepted.
+func TestAcceptedPartial(t *testing.T) {
+	live := offers(300)
+	half := staged(live[:150])
+	half.Run.Complete = false
+	if a := Accepted(Input{Now: noon, Staged: half, Live: live, Health: known(live, 14)}); a.Verdict != cashback.PublishUpserts || len(a.Remove) != 0 {
+		t.Errorf("%s, %d go", a.Verdict, len(a.Remove))
+	}
+}
+
+// An operator's word is about the run: an offer that no shop pays stays unverified, and
+// is settled by a second run that reads the same, which is asked for soon.
+func TestAcceptedDoubts(t *testing.T) {
+	live := offers(300)
+	next := slices.Clone(live[:150])
+	rate(800000)(&next[7])
+	s := staged(next)
+	a := Accepted(Input{Now: noon, Staged: s, Live: live, Health: known(live, 14)})
+	if !slices.Equal(a.Unverified, []string{next[7].Entry.Key}) || !a.Health.RecrawlAt.Equal(noon.Add(15*time.Minute)) {
+		t.Fatalf("unverified: %q, a second look at %v", a.Unverified, a.Health.RecrawlAt)
+	}
+	next[7].Status = cashback.Unverified
+	if j := Judge(Input{Now: noon.Add(15 * time.Minute), Staged: s, Live: next, Health: a.Health}); j.Verdict != cashback.Publish || len(j.Unverified) != 0 {
+		t.Errorf("read again: %s, unverified %q", j.Verdict, j.Unverified)
 	}
 }
 

@@ -59,6 +59,11 @@ type Receipt struct {
 	Run               string    `json:"run" cbor:"8,keyasint"`
 }
 
+// MissesToGo is how many complete healthy runs in a row must lack an offer before it may
+// go. One that so many have lacked and that is still there was withheld: too many would
+// have gone at once.
+const MissesToGo = 2
+
 // Offer is what a portal pays at a shop, with the receipt of the page.
 type Offer struct {
 	Entry    Entry       `json:"entry" cbor:"1,keyasint"`

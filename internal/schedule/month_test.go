@@ -302,3 +302,42 @@ func TestCancelAndRunNow(t *testing.T) {
 		}
 	})
 }
+
+// A run that has just been published when it is told to stop went well: its second look
+// and its end count, whether an operator or the end of the process stopped it.
+func TestStoppedAfterPublication(t *testing.T) {
+	for _, byOperator := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &memory{jobs: map[string]Job{"p": {Portal: "p", Plan: Plan{Every: 6 * time.Hour}, Failures: 3, Next: time.Now()}}}
+			started := make(chan struct{}, 1)
+			var again time.Time
+			r := &Runner{Store: m, Limits: Defaults(), Owner: "me", Now: time.Now, Tick: time.Second, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+				NewRun: func(p string, at time.Time) string { return p + at.String() },
+				Crawl: func(ctx context.Context, _, _ string) Result {
+					started <- struct{}{}
+					<-ctx.Done() // too late: it is being published
+					again = time.Now().Add(15 * time.Minute)
+					return Result{Again: again}
+				}}
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- r.Run(ctx) }()
+			<-started
+			if byOperator {
+				if _, err := m.UpdateJob(ctx, "p", Job.Cancel); err != nil {
+					t.Fatal(err)
+				}
+				wait := time.NewTimer(3 * time.Second)
+				<-wait.C
+				synctest.Wait()
+			}
+			cancel()
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			if j := m.jobs["p"]; j.Lease != nil || j.Failures != 0 || !j.Next.Equal(again) || j.LastGood.IsZero() {
+				t.Errorf("by the operator %t: %+v", byOperator, j)
+			}
+		})
+	}
+}

@@ -86,6 +86,15 @@ func (r *Runner) step(ctx context.Context, running *sync.WaitGroup) error {
 	}
 	now := r.Now()
 	for i, j := range jobs {
+		if _, ok := j.Replan(now); ok {
+			if jobs[i], err = r.Store.UpdateJob(ctx, j.Portal, func(j Job) (Job, error) {
+				j, _ = j.Replan(now)
+				return j, nil
+			}); err != nil {
+				return err
+			}
+			r.Logger.Warn("the clock was set back: planned anew", "portal", j.Portal)
+		}
 		if j.Lease == nil {
 			continue
 		}
@@ -145,9 +154,11 @@ func (r *Runner) crawl(ctx context.Context, portal, run string, cancel context.C
 		r.mu.Unlock()
 	}()
 	result := r.Crawl(ctx, portal, run)
-	if context.Cause(ctx) == errCancelled {
+	// A run that had come to its end when it was told to stop has been published: that
+	// it counts as one that went well is owed to its second look and to the next start.
+	if stopped := result.Err != "" || result.Cancelled; stopped && context.Cause(ctx) == errCancelled {
 		result.Cancelled = true
-	} else if ctx.Err() != nil {
+	} else if stopped && ctx.Err() != nil {
 		// The process is stopping: the lease stays, and the next start takes it back
 		// and resumes the run.
 		return

@@ -73,7 +73,7 @@ func (p Plan) Validate() error {
 		}
 		// A month of runs shows the densest stretch of what people write.
 		t := time.Date(2026, 1, 1, 0, 0, 0, 0, loc)
-		for n := 0; n < 100; n++ {
+		for n := 0; n < 100 && t.Year() < 2090; n++ { // 2100 has no leap day
 			next := s.Next(t)
 			if next.IsZero() {
 				return bad("cron", "%q never comes due", p.Cron)
@@ -82,6 +82,9 @@ func (p Plan) Validate() error {
 				return bad("cron", "%q comes due every %s: at least %s apart", p.Cron, next.Sub(t), Least)
 			}
 			t = next
+		}
+		if p.nextCron(loc, time.Date(2026, 1, 1, 0, 0, 0, 0, loc)).IsZero() {
+			return bad("window", "%q never comes due within %s", p.Cron, p.Window)
 		}
 	}
 	return nil
@@ -204,9 +207,12 @@ func (p Plan) nextCron(loc *time.Location, after time.Time) time.Time {
 	}
 	local := after.In(loc)
 	_, offset := local.Zone()
-	for range 10_000 { // a window that no run ever falls into ends here
+	// A window that no run ever falls into ends here: two leap days are at most eight
+	// years apart.
+	last := after.AddDate(9, 0, 0)
+	for {
 		next := s.Next(local)
-		if next.IsZero() {
+		if next.IsZero() || next.After(last) {
 			return time.Time{}
 		}
 		if _, now := next.Zone(); now > offset {
@@ -224,7 +230,6 @@ func (p Plan) nextCron(loc *time.Location, after time.Time) time.Time {
 		local = opens.Add(-time.Second)
 		_, offset = local.Zone()
 	}
-	return time.Time{}
 }
 
 func hash(s string) uint64 {
@@ -399,6 +404,27 @@ func (j Job) Rescue(now time.Time, gone bool) (Job, bool) {
 	return j, true
 }
 
+// Replan plans a job anew whose last run lies ahead of the clock: the clock has been set
+// back, and what was planned by it would come late by as much. Waits keep their length.
+func (j Job) Replan(now time.Time) (Job, bool) {
+	ahead := j.LastEnd
+	if j.LastStart.After(ahead) {
+		ahead = j.LastStart
+	}
+	if j.Lease != nil || !ahead.After(now) {
+		return j, false
+	}
+	back := func(t time.Time) time.Time {
+		if t.After(now) {
+			t = t.Add(now.Sub(ahead))
+		}
+		return t
+	}
+	j.Next, j.Backoff = back(j.Next), back(j.Backoff)
+	j.LastStart, j.LastEnd, j.LastGood = back(j.LastStart), back(j.LastEnd), back(j.LastGood)
+	return j, true
+}
+
 // Result is what a run came to, for its schedule.
 type Result struct {
 	// Err is why the run failed; empty for one that went well, partial or not.
@@ -472,6 +498,20 @@ func (j Job) WithDefault(p Plan, now time.Time) Job {
 	if j.Own || j.Plan != p {
 		j.Plan, j.Own = p, false
 		j.Next = p.Next(j.Portal, now)
+	}
+	return j
+}
+
+// Accepted says that the last run was no failure after all, whatever the gate thought of
+// it. Again is the moment of an early second look, zero for none.
+func (j Job) Accepted(now, again time.Time) Job {
+	j.Failures, j.Open, j.LastError, j.LastGood = 0, false, "", now
+	if j.Lease != nil {
+		return j // its end plans what comes next
+	}
+	j.Backoff = time.Time{}
+	if j.Next = j.Plan.Next(j.Portal, now); !again.IsZero() && again.Before(j.Next) {
+		j.Next = again
 	}
 	return j
 }

@@ -37,6 +37,10 @@ func TestValidate(t *testing.T) {
 		{Plan{Cron: "0 25 * * *"}, "cron"},
 		{Plan{Cron: "0 0 30 2 *"}, "cron"},
 		{Plan{Cron: "CRON_TZ=UTC 0 6 * * *"}, "cron"},
+		{Plan{Cron: "0 3 * * *", Window: "22:00-04:00"}, ""},
+		{Plan{Cron: "0 3 29 2 *", Window: "02:00-04:00"}, ""},
+		{Plan{Cron: "0 3 * * *", Window: "06:00-23:00"}, "window"},
+		{Plan{Cron: "0 3 29 2 *", Window: "06:00-23:00"}, "window"},
 		{Plan{Every: time.Hour, Window: "6-23"}, "window"},
 		{Plan{Every: time.Hour, Window: "06:00-06:00"}, "window"},
 		{Plan{Every: time.Hour, Window: "06:00-25:00"}, "window"},
@@ -265,6 +269,57 @@ func TestOperatorsWords(t *testing.T) {
 	}
 	if c, err := running.Cancel(); err != nil || !c.Lease.Cancel || running.Lease.Cancel {
 		t.Errorf("cancelled: %+v, %v", c.Lease, err)
+	}
+}
+
+// What an operator accepts was no failure: the breaker is closed, and nothing waits for
+// its probe.
+func TestAcceptedClosesTheBreaker(t *testing.T) {
+	now := at("2026-11-24T12:00:00Z")
+	j := Job{Portal: "p", Plan: Plan{Every: 6 * time.Hour}, Failures: 6, Open: true, Backoff: now.Add(20 * time.Hour), Next: now.Add(20 * time.Hour), LastError: "the gate's rule G2"}
+	a := j.Accepted(now, now.Add(15*time.Minute))
+	if a.Failures != 0 || a.Open || a.LastError != "" || !a.DueAt().Equal(now.Add(15*time.Minute)) {
+		t.Errorf("%+v", a)
+	}
+	if a := j.Accepted(now, time.Time{}); !a.DueAt().Equal(j.Plan.Next("p", now)) {
+		t.Errorf("due at %s", a.DueAt())
+	}
+	running, err := j.Start(now, "me", "r", Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := running.Accepted(now, time.Time{}); a.Lease == nil || a.Failures != 0 {
+		t.Errorf("accepted while another run is under way: %+v", a)
+	}
+}
+
+// A clock that was years ahead and is set back puts nothing off for years, and what had
+// to wait still waits as long.
+func TestClockSetBack(t *testing.T) {
+	wrong, now := at("2031-05-05T12:00:00Z"), at("2026-11-24T12:00:00Z")
+	start := func() Job {
+		j, err := Job{Portal: "p", Plan: Plan{Every: 6 * time.Hour}}.Start(wrong, "me", "r", Defaults())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j
+	}
+	for name, r := range map[string]Result{"good": {}, "failed": {Err: "unreachable"}, "asked to wait": {RetryAfter: wrong.Add(3 * time.Hour)}} {
+		j, err := start().Finish(wrong, "r", r, Defaults())
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits := j.DueAt().Sub(wrong)
+		if _, ok := j.Replan(wrong.Add(time.Minute)); ok {
+			t.Errorf("%s: replanned by a clock that goes on", name)
+		}
+		back, ok := j.Replan(now)
+		if !ok || !back.DueAt().Equal(now.Add(waits)) || back.LastEnd.After(now) || back.LastStart.After(now) {
+			t.Errorf("%s: due at %s, want in %s: %+v", name, back.DueAt(), waits, back)
+		}
+	}
+	if _, ok := start().Replan(now); ok {
+		t.Error("a run under way is replanned")
 	}
 }
 
