@@ -86,7 +86,7 @@ func urgency(p *view.DeskPortal) int {
 	switch {
 	case p.Publication == cashback.Off:
 		return 0
-	case p.HeldRun != "":
+	case p.HeldRun != "", p.Withheld > 0:
 		return 5
 	case p.Health == cashback.Broken:
 		return 4
@@ -111,6 +111,7 @@ func (s *Server) deskPortal(p *store.Portal, j *schedule.Job, running map[string
 		ID: p.ID, Name: p.Name, Homepage: p.Homepage, Publication: p.Publication, OwnMode: p.Mode != "",
 		Health: cmp.Or(p.Health.State, cashback.Healthy), Bad: p.Health.Bad, Since: p.Health.Since, ReadAt: p.Health.LastGoodAt,
 		Offers: p.Offers, WithRate: p.WithRate, HeldRun: p.HeldRun, LastRun: p.LastRun,
+		Withheld: p.Withheld, WithheldBy: p.WithheldBy,
 	}
 	if j == nil {
 		return v
@@ -165,6 +166,8 @@ const (
 	verbAccept      = "accept"
 	verbReject      = "reject"
 	verbFacts       = "facts"
+	verbGone        = "gone"
+	verbKeep        = "keep"
 )
 
 // wish is what an operator wants, beside the verb: what a form of the desk sends, and
@@ -187,6 +190,8 @@ type wish struct {
 	AsOf   string `form:"as_of"`
 	// Observed is how many outcomes the value rests on, where it was observed.
 	Observed int
+	// Run is the run that withheld the removals which are answered; empty for the last.
+	Run string `form:"run"`
 	// Back names the page that the form stands on, where it isn't the portal's.
 	Back string `form:"back"`
 }
@@ -221,6 +226,8 @@ func (s *Server) tell(ctx context.Context, by, portal, verb string, w wish) erro
 		return change(func(j schedule.Job) (schedule.Job, error) { return j.Pause(), nil })
 	case verbResume:
 		return change(func(j schedule.Job) (schedule.Job, error) { return j.Resume(), nil })
+	case verbGone, verbKeep:
+		return s.answerWithheld(ctx, by, portal, verb, w)
 	case verbPublication:
 		return s.Store.SetPublication(ctx, portal, cashback.Publication(w.Mode), by, w.Reason)
 	case verbFacts:
@@ -253,6 +260,59 @@ func (s *Server) tell(ctx context.Context, by, portal, verb string, w wish) erro
 	return errNotFound
 }
 
+// answerWithheld takes away what a portal no longer lists, or keeps it.
+func (s *Server) answerWithheld(ctx context.Context, by, portal, verb string, w wish) error {
+	if err := reasoned(w.Reason); err != nil {
+		return err
+	}
+	if w.Run == "" {
+		p, err := s.operator().Portal(ctx, portal)
+		if err != nil {
+			return err
+		}
+		if w.Run = p.WithheldBy; w.Run == "" {
+			return cashback.Errorf(cashback.Conflict, "no removals of %s are withheld", clip(portal))
+		}
+	}
+	answer := s.Store.Keep
+	if verb == verbGone {
+		answer = s.Store.Gone
+	}
+	_, err := answer(ctx, portal, w.Run, by, w.Reason)
+	return err
+}
+
+// reasoned wants a reason.
+func reasoned(reason string) error {
+	if strings.TrimSpace(reason) == "" {
+		return cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "reason"}, "a reason is needed: whoever looks later must know why")
+	}
+	return nil
+}
+
+// withheld lists the offers of a portal that stay though runs no longer find them.
+func (s *Server) withheld(ctx context.Context, portal string) (view.Withheld, error) {
+	out := view.Withheld{List: view.List[view.WithheldOffer]{Items: []view.WithheldOffer{}}}
+	p, err := s.operator().Portal(ctx, portal)
+	if err != nil {
+		return out, err
+	}
+	if out.Run = p.WithheldBy; p.Withheld == 0 {
+		return out, nil
+	}
+	offers, err := s.operator().PortalOffers(ctx, portal)
+	if err != nil {
+		return out, err
+	}
+	for i := range offers {
+		if o := &offers[i]; o.MissedRuns >= cashback.MissesToGo {
+			out.Items = append(out.Items, view.WithheldOffer{Key: o.Entry.Key, EvidenceRate: *evidenceRate(o), MissedRuns: o.MissedRuns})
+		}
+	}
+	slices.SortStableFunc(out.Items, func(a, b view.WithheldOffer) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
 // tellAll pauses or resumes everything.
 func (s *Server) tellAll(ctx context.Context, by, verb string, w wish) error {
 	if verb != verbPause && verb != verbResume {
@@ -275,8 +335,8 @@ func (s *Server) tellAll(ctx context.Context, by, verb string, w wish) error {
 
 // settleRun accepts or rejects a run that is held back.
 func (s *Server) settleRun(ctx context.Context, by, id, verb, reason string) (cashback.Run, error) {
-	if strings.TrimSpace(reason) == "" {
-		return cashback.Run{}, cashback.ErrorAt(cashback.Invalid, cashback.Place{Field: "reason"}, "a reason is needed: whoever looks later must know why")
+	if err := reasoned(reason); err != nil {
+		return cashback.Run{}, err
 	}
 	run, err := s.operator().Run(ctx, id)
 	if err != nil {
@@ -359,9 +419,13 @@ func (s *Server) evidence(ctx context.Context, portal string) (*view.Evidence, e
 		}
 	}
 	for i := range live {
-		if o := &live[i]; shown[o.Entry.Key] != nil {
+		switch o := &live[i]; {
+		case shown[o.Entry.Key] == nil:
+		case held.Snapshot.Run.Complete:
 			out.Gone++
 			add(o, nil)
+		default:
+			out.Kept++
 		}
 	}
 	out.Samples = append(out.Samples, append(first, rest...)...)

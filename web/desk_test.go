@@ -106,7 +106,7 @@ func (p *crowd) hold(portal, run string, rate string) {
 		Run: cashback.Run{ID: run, Portal: portal, StartedAt: today.Add(-time.Minute), EndedAt: today, Complete: true, Finish: "done", Offers: len(live)},
 	}, cashback.Judgement{
 		Verdict:  cashback.Hold,
-		Findings: []cashback.Finding{{Rule: "G5", Result: cashback.Fail, Reason: "median_shift", Measured: "percent ×9", Limit: "±50 ‰", Sample: []string{live[0].Entry.Name}}},
+		Findings: []cashback.Finding{{Rule: "G5", Result: cashback.Fail, Reason: "median_shift", Measured: "% ×9.50", Limit: "±50 ‰", Sample: []string{live[0].Entry.Name}}},
 		Health:   cashback.PortalHealth{Portal: portal, State: cashback.Suspect, Bad: 1, LastGoodAt: today.Add(-26 * time.Hour)},
 	})
 	if err != nil {
@@ -132,7 +132,7 @@ func TestHeldRun(t *testing.T) {
 		t.Error("the desk doesn't say that a run waits")
 	}
 	page := body(t, ask(h, "GET", "/en/ops/runs/held-1", olga))
-	for _, want := range []string{"All rates moved together.", "percent ×9, allowed ±50 ‰", "43%", "read 26 hours ago", "Accept and publish"} {
+	for _, want := range []string{"All rates moved together.", "% ×9.5, allowed ±50 ‰", "43%", "read 26 hours ago", "Accept and publish"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the run's page lacks %q", want)
 		}
@@ -165,6 +165,120 @@ func TestHeldRun(t *testing.T) {
 			t.Errorf("the log lacks %q", want)
 		}
 	}
+}
+
+// The numbers of a rule are in the page's language, and so is why a run failed.
+func TestReportInWords(t *testing.T) {
+	p, _ := newDesk(t)
+	olga := p.as(p.olga)
+	h := p.Handler()
+	p.hold("sitot", "held-1", "43")
+	page := body(t, ask(h, "GET", "/fr/ops/runs/held-1", olga))
+	for _, want := range []string{"% ×9,5, permis ±50 ‰", "Tous les taux ont bougé ensemble."} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the run's page lacks %q", want)
+		}
+	}
+	if _, err := p.Store.UpdateJob(context.Background(), "sitot", func(j schedule.Job) (schedule.Job, error) {
+		j.Failures, j.LastError = 1, "the gate's rule G5 (median_shift)"
+		return j, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if page := body(t, ask(h, "GET", "/fr/ops/portals/sitot", olga)); !strings.Contains(page, `<dd lang="fr">Tous les taux ont bougé ensemble.</dd>`) || strings.Contains(page, "the gate") {
+		t.Error("why the run failed isn't said in French")
+	}
+}
+
+// TestWithheldRemovals: what runs no longer find stays shown, and waits on the desk for
+// one of two answers.
+func TestWithheldRemovals(t *testing.T) {
+	p, _ := newDesk(t)
+	olga := p.as(p.olga)
+	h := p.Handler()
+	ctx := context.Background()
+	// lose publishes a run without any of the portal's offers but the first.
+	lose := func(run string) (lost string) {
+		t.Helper()
+		sp, err := p.operator().Portal(ctx, "sitot")
+		if err != nil {
+			t.Fatal(err)
+		}
+		live, err := p.operator().PortalOffers(ctx, "sitot")
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := cashback.Judgement{Verdict: cashback.PublishUpserts, Health: sp.Health}
+		for _, o := range live[1:] {
+			if o.MissedRuns > 0 {
+				j.Withheld = append(j.Withheld, o.Entry.Key)
+			} else {
+				j.Missing = append(j.Missing, o.Entry.Key)
+			}
+		}
+		live[0].Receipt.Run, live[0].Receipt.ReadAt = run, today
+		if _, err := p.Store.Publish(ctx, store.Publication{Judgement: j, Snapshot: cashback.Snapshot{
+			Portal: sp.Portal, Offers: live[:1],
+			Run: cashback.Run{ID: run, Portal: "sitot", StartedAt: today, EndedAt: today, Complete: true, Finish: "done", Offers: 1},
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		return live[1].Entry.Name
+	}
+	lost := lose("lost-1")
+	if desk := body(t, ask(h, "GET", "/en/ops", olga)); strings.Contains(desk, "no longer found") {
+		t.Error("asked after one run")
+	}
+	lose("lost-2")
+	if desk := body(t, ask(h, "GET", "/en/ops", olga)); !strings.Contains(desk, "no longer found") || !strings.Contains(desk, "/en/ops/portals/sitot#withheld") || !strings.Contains(desk, "1 run waits for your decision") {
+		t.Error("the desk doesn't say that removals wait")
+	}
+	page := body(t, ask(h, "GET", "/en/ops/portals/sitot", olga))
+	for _, want := range []string{lost, "They are really gone", "Keep them for now", "/en/ops/runs/lost-2"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the portal's page lacks %q", want)
+		}
+	}
+	var list view.Withheld
+	if err := json.Unmarshal([]byte(body(t, ask(h, "GET", "/api/v1/ops/portals/sitot/withheld", deskKey...))), &list); err != nil || list.Run != "lost-2" || len(list.Items) == 0 || list.Items[0].MissedRuns != 2 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if r := post(h, "/en/ops/portals/sitot/gone", url.Values{"reason": {" "}, "run": {"lost-2"}}, olga); r.StatusCode != 422 || !strings.Contains(body(t, r), "A reason is needed") {
+		t.Errorf("gone without a reason: %d", r.StatusCode)
+	}
+	if r := post(h, "/en/ops/portals/sitot/gone", url.Values{"reason": {"seen"}, "run": {"lost-1"}}, olga); r.StatusCode != 303 {
+		t.Errorf("an answer to another run: %d", r.StatusCode)
+	}
+	before := len(offersOf(t, p, "sitot"))
+	if r := post(h, "/en/ops/portals/sitot/keep", url.Values{"reason": {"a fault of theirs"}, "run": {"lost-2"}}, olga); r.StatusCode != 303 {
+		t.Errorf("keeping: %d", r.StatusCode)
+	}
+	if page := body(t, ask(h, "GET", "/en/ops/portals/sitot", olga)); strings.Contains(page, "They are really gone") || len(offersOf(t, p, "sitot")) != before {
+		t.Error("kept, and asked about all the same")
+	}
+	lose("lost-3")
+	lose("lost-4")
+	if r := post(h, "/en/ops/portals/sitot/gone", url.Values{"reason": {"closed"}, "run": {"lost-4"}}, olga); r.StatusCode != 303 {
+		t.Errorf("gone: %d", r.StatusCode)
+	}
+	if left := offersOf(t, p, "sitot"); len(left) != 1 {
+		t.Errorf("%d offers are left", len(left))
+	}
+	log := body(t, ask(h, "GET", "/en/ops/audit", olga))
+	for _, want := range []string{"Removals confirmed", "Removals refused", "closed", "a fault of theirs"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q", want)
+		}
+	}
+}
+
+func offersOf(t *testing.T, p *crowd, portal string) []cashback.Offer {
+	t.Helper()
+	offers, err := p.operator().PortalOffers(context.Background(), portal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return offers
 }
 
 func (p *crowd) heldRun(portal string) string {
@@ -430,6 +544,11 @@ func TestDeskAPI(t *testing.T) {
 		{deskSecret, "portals/none/run", `{}`, 404},
 		{deskSecret, "portals/pause", `{}`, 200},
 		{deskSecret, "runs/none/accept", `{"reason":"x"}`, 404},
+		{deskSecret, "portals/sitot/gone", `{}`, 400},
+		{deskSecret, "portals/sitot/gone", `{"reason":"x"}`, 409},
+		{deskSecret, "portals/sitot/keep", `{"reason":"x","run":"none"}`, 409},
+		{deskSecret, "portals/none/gone", `{"reason":"x"}`, 404},
+		{"", "portals/sitot/gone", `{"reason":"x"}`, 401},
 		{deskSecret, "portals/sitot/publication", `{"mode":"private","reason":"asked to"}`, 200},
 	} {
 		if r := send(c.path, c.body, c.key); r.StatusCode != c.want {

@@ -102,6 +102,12 @@ func (s *Server) showPortal(v *visit, id, verb string, form pages.Form) (*reply,
 		_, _, own := sp.Edits.Fact(name)
 		d.Facts = append(d.Facts, pages.DeskFact{Name: name, Value: value, Origin: origin, Known: known, Own: own})
 	}
+	if p.Withheld > 0 {
+		if d.Withheld, err = s.withheld(v.ctx, id); err != nil {
+			return nil, err
+		}
+		d.Withheld.Items = d.Withheld.Items[:min(len(d.Withheld.Items), opsUnread)]
+	}
 	d.Unread = d.Unread[:min(len(d.Unread), opsUnread)]
 	all, err := s.Store.Audit(v.ctx, 0, 500)
 	if err != nil {

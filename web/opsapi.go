@@ -137,6 +137,16 @@ type publicationBody struct {
 	Because
 }
 
+type withheldWord struct {
+	ID   string `path:"id" doc:"The portal's id." example:"exemple-fr"`
+	Body withheldBody
+}
+
+type withheldBody struct {
+	Run    string `json:"run,omitempty" doc:"The run that is answered, as withheld tells it: where another has withheld removals since, nothing is done. The last one unless given." example:"20261124T090000.000-exemple-fr"`
+	Reason string `json:"reason" doc:"Why, for the log: whoever looks later must know."`
+}
+
 type factWord struct {
 	ID   string `path:"id" doc:"The portal's id." example:"exemple-fr"`
 	Body factBody
@@ -188,6 +198,11 @@ func (s *Server) opsOperations() []operation {
 			return out, err
 		})
 	}
+	answer := func(verb, id, summary string) operation {
+		return opsPost(s, "portals/{id}/"+verb, id, summary, func(v *visit, in withheldWord) (view.DeskPortal, error) {
+			return s.told(v, in.ID, verb, wish{Reason: in.Body.Reason, Run: in.Body.Run})
+		})
+	}
 	settle := func(verb, id, summary string) operation {
 		return opsPost(s, "runs/{id}/"+verb, id, summary, func(v *visit, in settleWord) (cashback.Run, error) {
 			return s.settleRun(v.ctx, v.by(), in.ID, verb, in.Body.Reason)
@@ -227,6 +242,11 @@ func (s *Server) opsOperations() []operation {
 			return s.deskFacts(v, portalIDQuery{in.ID})
 		}),
 		opsGet(s, "portals/{id}/facts/history", "ops-facts-history", "How the facts of a portal changed, and who changed them; newest first", s.factsHistory),
+		opsGet(s, "portals/{id}/withheld", "ops-withheld", "The offers of a portal that stay though runs no longer find them, for too many would have gone at once", func(v *visit, q portalIDQuery) (view.Withheld, error) {
+			return s.withheld(v.ctx, q.ID)
+		}),
+		answer(verbGone, "ops-gone", "Take those offers away: the portal really lists them no more"),
+		answer(verbKeep, "ops-keep", "Keep those offers: runs have to lack them anew before they are asked about again"),
 		opsGet(s, "portals/{id}/unread", "ops-unread", "The reward texts of a portal that weren't understood", func(v *visit, q portalIDQuery) (out view.List[view.Unread], err error) {
 			out.Items, err = s.unread(v.ctx, q.ID)
 			return out, err

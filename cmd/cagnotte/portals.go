@@ -26,6 +26,10 @@ type portalsCmd struct {
 	Try         portalsTryCmd         `cmd:"" help:"Run a definition on one saved page and print what it finds."`
 	Publication portalsPublicationCmd `cmd:"" help:"What may be shown of a portal: public, relation, private or off."`
 
+	Withheld portalsWithheldCmd `cmd:"" help:"The offers that stay though runs no longer find them: too many would have gone at once."`
+	Gone     portalsGoneCmd     `cmd:"" help:"Take them away: the portal really lists them no more."`
+	Keep     portalsKeepCmd     `cmd:"" help:"Keep them until new runs lack them too."`
+
 	Facts   portalsFactsCmd   `cmd:"" help:"What is known of a portal, each fact with where and when it was read."`
 	Set     portalsSetCmd     `cmd:"" help:"State a fact of a portal in the place of its definition."`
 	History portalsHistoryCmd `cmd:"" help:"How the facts of a portal changed, and who changed them."`

@@ -77,6 +77,9 @@ func (c deskFlags) print(w *world, portals []view.DeskPortal) error {
 		if p.HeldRun != "" {
 			notes = append(notes, "held back: "+p.HeldRun)
 		}
+		if p.Withheld > 0 {
+			notes = append(notes, fmt.Sprintf("%d no longer found: portals withheld %s", p.Withheld, p.ID))
+		}
 		if p.Publication != cashback.Public {
 			notes = append(notes, string(p.Publication))
 		}
@@ -246,6 +249,69 @@ func (c portalsPublicationCmd) Run(w *world) error {
 	return c.deskFlags.tell(w, c.Portal, "publication", map[string]any{"reason": c.Reason, "mode": mode})
 }
 
+type portalsWithheldCmd struct {
+	deskFlags
+	Portal string `arg:"" help:"The portal's id."`
+}
+
+// Run lists what waits for portals gone or portals keep.
+func (c portalsWithheldCmd) Run(w *world) error {
+	return c.atDesk(w, func(a *asker) error {
+		var all view.Withheld
+		if err := a.get(w.ctx, "ops/portals/"+url.PathEscape(c.Portal)+"/withheld", nil, &all); err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(w, all)
+		}
+		if len(all.Items) == 0 {
+			_, err := fmt.Fprintf(w.stdout, "no removals of %s are withheld\n", c.Portal)
+			return err
+		}
+		t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "SHOP\tPAID\tLAST FOUND\tMISSED\tPAGE\t")
+		for i := range all.Items {
+			o := &all.Items[i]
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t\n", o.Name, rawText(&o.EvidenceRate), o.ReadAt.Local().Format("2006-01-02 15:04"), o.MissedRuns, o.URL)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(w.stdout, "to settle it: cagnotte portals gone %s --run %s --reason … or keep\n", c.Portal, all.Run)
+		return err
+	})
+}
+
+// answer is a word on removals that are withheld.
+type answer struct {
+	deskFlags
+	Portal string `arg:"" help:"The portal's id."`
+	Run    string `name:"run" help:"The run that is answered, as portals withheld names it: where another has withheld removals since, nothing is done." placeholder:"RUN"`
+	Reason string `help:"Why, for the record." required:"" placeholder:"TEXT"`
+}
+
+func (c answer) say(w *world, verb string) error {
+	body := map[string]any{"reason": c.Reason}
+	if c.Run != "" {
+		body["run"] = c.Run
+	}
+	return c.tell(w, c.Portal, verb, body)
+}
+
+type portalsGoneCmd struct {
+	Answer answer `embed:""`
+}
+
+// Run takes away what a portal no longer lists.
+func (c portalsGoneCmd) Run(w *world) error { return c.Answer.say(w, "gone") }
+
+type portalsKeepCmd struct {
+	Answer answer `embed:""`
+}
+
+// Run keeps what runs no longer find.
+func (c portalsKeepCmd) Run(w *world) error { return c.Answer.say(w, "keep") }
+
 type runsCmd struct {
 	List   runsListCmd   `cmd:"" help:"The runs that are held back, or the newest of a portal."`
 	Show   runsShowCmd   `cmd:"" help:"A run's report; if it is held back, what it would change."`
@@ -314,7 +380,7 @@ func (c runsShowCmd) Run(w *world) error {
 			fmt.Fprintf(out, "  %s\n", n)
 		}
 		if e := r.Evidence; e != nil {
-			fmt.Fprintf(out, "it would change %d, add %d, take away %d and leave %d as they are; for example\n", e.Changed, e.New, e.Gone, e.Same)
+			fmt.Fprintf(out, "it would change %d, add %d, take away %d and leave %d as they are; for example\n", e.Changed, e.New, e.Gone, e.Same+e.Kept)
 			t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 			for _, s := range e.Samples {
 				fmt.Fprintf(t, "  %s\t%s\t→ %s\t\n", s.Name, rawText(s.Before), rawText(s.After))

@@ -86,6 +86,10 @@ type Portal struct {
 	PublishedAt time.Time `json:"published_at,omitzero"`
 	// HeldRun is the run that the gate holds back; empty for none.
 	HeldRun string `json:"held_run,omitempty"`
+	// Withheld counts the offers that are shown though runs no longer find them, for too
+	// many would have gone at once; WithheldBy is the run that says so (see Store.Gone).
+	Withheld   int    `json:"withheld,omitempty"`
+	WithheldBy string `json:"withheld_by,omitempty"`
 	// Damaged says that a record behind this row couldn't be read, and that what it
 	// held is left empty.
 	Damaged bool `json:"damaged,omitempty"`
@@ -132,6 +136,10 @@ type standingRecord struct {
 	// Portal is the id, once more: should its own record be lost, its number isn't.
 	Portal string `cbor:"6,keyasint,omitempty"`
 	Held   string `cbor:"7,keyasint,omitempty"` // the run that is held back
+	// Withheld counts the offers whose removal is withheld, WithheldBy is the last
+	// complete run that did so.
+	Withheld   int    `cbor:"8,keyasint,omitempty"`
+	WithheldBy string `cbor:"9,keyasint,omitempty"`
 }
 
 // portalHead is what every read needs to know of a portal.
@@ -375,6 +383,7 @@ func (t *tx) standing(r *portalRecord) Portal {
 	var st standingRecord
 	p.Damaged = !read(standingBucket, key, &st) || p.Damaged
 	p.Offers, p.WithRate, p.HeldRun = st.Offers, st.WithRate, st.Held
+	p.Withheld, p.WithheldBy = st.Withheld, st.WithheldBy
 	p.CompleteAt, p.PublishedAt = moment(st.CompleteAt), moment(st.PublishedAt)
 	if !read(healthBucket, key, &p.Health) && (st.PublishedAt != 0 || st.Held != "") {
 		p.Damaged = true

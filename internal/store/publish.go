@@ -70,21 +70,13 @@ func (t *tx) publish(p *Publication, out *Published) error {
 	if err != nil {
 		return err
 	}
-	count, err := t.counters()
+	b, err := t.publication(portal)
 	if err != nil {
 		return err
 	}
+	count, l, entries := b.count, b.ledger, b.entries
 	first := count.Change
-	l := newLedger(t)
-	entries, err := l.whole(portal.Number)
-	if err != nil {
-		return err
-	}
-	b := &publication{t: t, portal: portal, count: count, now: t.store.now(), ledger: l, offers: map[place]*live{}}
-	if err := b.load(); err != nil {
-		return err
-	}
-	b.stage(p, entries)
+	b.stage(p)
 	moved, err := l.plan(&p.Plan)
 	if err != nil {
 		return err
@@ -140,10 +132,24 @@ type publication struct {
 	count   *counters
 	now     time.Time
 	ledger  *ledger
+	entries map[string]*held // of the portal, by key
 	offers  map[place]*live
 	lessons rank.Lessons
 	pages   map[pageNumber]*pageRecord // as stored
 	byURL   map[string]pageNumber
+}
+
+// publication begins to change a portal's offers.
+func (t *tx) publication(portal *portalRecord) (*publication, error) {
+	count, err := t.counters()
+	if err != nil {
+		return nil, err
+	}
+	b := &publication{t: t, portal: portal, count: count, now: t.store.now(), ledger: newLedger(t), offers: map[place]*live{}}
+	if b.entries, err = b.ledger.whole(portal.Number); err != nil {
+		return nil, err
+	}
+	return b, b.load()
 }
 
 // load reads the portal's offers and readings.
@@ -182,7 +188,8 @@ func (b *publication) load() error {
 }
 
 // stage lays the snapshot's offers over the live ones.
-func (b *publication) stage(p *Publication, entries map[string]*held) {
+func (b *publication) stage(p *Publication) {
+	entries := b.entries
 	seen := map[string]bool{}
 	for i := range p.Snapshot.Offers {
 		o := p.Snapshot.Offers[i]
@@ -343,13 +350,16 @@ func (b *publication) write(run *cashback.Run) error {
 	if _, err := b.t.get(standingBucket, b.portal.Number.key(), &standing); err != nil && !isDamaged(err) {
 		return err
 	}
-	standing.Offers, standing.WithRate, standing.Held = 0, 0, ""
+	standing.Offers, standing.WithRate, standing.Held, standing.Withheld = 0, 0, "", 0
 	for _, v := range b.sorted() {
 		if err := b.offer(v, run); err != nil {
 			return err
 		}
 		if !v.remove {
 			standing.Offers++
+			if v.missed >= cashback.MissesToGo {
+				standing.Withheld++
+			}
 			o := v.before
 			if v.staged != nil {
 				o = v.staged
@@ -364,6 +374,10 @@ func (b *publication) write(run *cashback.Run) error {
 	standing.PublishedAt = stamp(b.now)
 	if run.Complete {
 		standing.CompleteAt = stamp(run.StartedAt)
+		standing.WithheldBy = run.ID
+	}
+	if standing.Withheld == 0 {
+		standing.WithheldBy = ""
 	}
 	return b.t.put(standingBucket, b.portal.Number.key(), &standing)
 }

@@ -10,6 +10,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -363,6 +364,24 @@ func (l *Locale) Int(n int) string {
 // Percent is a rate in points of a hundred: 6.5 is "6.5%" or "6,5 %".
 func (l *Locale) Percent(d cashback.Decimal) string {
 	return l.T("form.percent", "Number", l.Decimal(d))
+}
+
+var figure = regexp.MustCompile(`(-?\d+(?:\.\d+)?)( %)?`)
+
+// Figures is a short text of numbers and signs, such as a rule's measure, with its numbers
+// in the language's form: "12.5 %" is "12,5 %" in French.
+func (l *Locale) Figures(text string) string {
+	return figure.ReplaceAllStringFunc(text, func(s string) string {
+		m := figure.FindStringSubmatch(s)
+		d, err := decimal.Parse(m[1])
+		switch {
+		case err != nil:
+			return s
+		case m[2] != "":
+			return l.Percent(d)
+		}
+		return l.Decimal(d)
+	})
 }
 
 // Wait is a number of days as people count them: days up to two months, then months,

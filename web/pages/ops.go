@@ -32,6 +32,16 @@ func (d *DeskView) held() (out []*view.DeskPortal) {
 	return out
 }
 
+// withheld are the portals with offers whose removal waits for a word.
+func (d *DeskView) withheld() (out []*view.DeskPortal) {
+	for i := range d.Portals {
+		if d.Portals[i].Withheld > 0 {
+			out = append(out, &d.Portals[i])
+		}
+	}
+	return out
+}
+
 // unread counts the rewards that weren't understood in the newest runs.
 func (d *DeskView) unread() (n int) {
 	for i := range d.Portals {
@@ -51,6 +61,8 @@ type DeskPortalView struct {
 	// Unread are texts that weren't understood: of UnreadTexts, at UnreadOffers shops.
 	Unread                    []view.Unread
 	UnreadTexts, UnreadOffers int
+	// Withheld are some of the offers whose removal waits for a word.
+	Withheld view.Withheld
 	Crawls                    bool
 	Facts                     []DeskFact
 	Forms                     map[string]Form // by verb
@@ -206,6 +218,27 @@ func findings(r *cashback.Run) []cashback.Finding {
 		}
 	}
 	return out
+}
+
+// measure is what a rule measured, or what it allows, in the language's form.
+func measure(l *locale.Locale, f *cashback.Finding, text string) string {
+	if f.Reason == "partial" { // why a run ended
+		return word(l, "finish", text)
+	}
+	return l.Figures(text)
+}
+
+// lastError is why the last run counts as a failure: the gate's reason in the page's
+// language, or the site's as it was noted, in English.
+func lastError(l *locale.Locale, p *view.DeskPortal) (text, lang string) {
+	if r := p.LastRun; r != nil && r.Verdict == cashback.Hold {
+		for _, f := range r.Findings {
+			if f.Result == cashback.Fail && l.Has("finding."+f.Reason) {
+				return l.T("finding." + f.Reason), l.Lang
+			}
+		}
+	}
+	return p.Job.LastError, "en"
 }
 
 // clips shortens what is only there to be recognised.

@@ -28,9 +28,13 @@ type DeskPortal struct {
 	Offers   int       `json:"offers"`
 	WithRate int       `json:"with_rate"`
 	// HeldRun is the run that the gate holds back.
-	HeldRun string        `json:"held_run,omitempty"`
-	LastRun *cashback.Run `json:"last_run,omitempty"`
-	Job     *DeskJob      `json:"job,omitempty"`
+	HeldRun string `json:"held_run,omitempty"`
+	// Withheld counts the offers that stay though runs no longer find them, for too many
+	// would have gone at once; WithheldBy is the run that says so.
+	Withheld   int           `json:"withheld,omitempty"`
+	WithheldBy string        `json:"withheld_by,omitempty"`
+	LastRun    *cashback.Run `json:"last_run,omitempty"`
+	Job        *DeskJob      `json:"job,omitempty"`
 }
 
 // DeskJob is what is planned for a portal, and what runs.
@@ -101,10 +105,12 @@ type DeskReport struct {
 
 // Evidence is what a run that is held back would change, with samples.
 type Evidence struct {
-	HeldAt  time.Time     `json:"held_at"`
-	Changed int           `json:"changed"`
-	New     int           `json:"new"`
-	Gone    int           `json:"gone"`
+	HeldAt  time.Time `json:"held_at"`
+	Changed int       `json:"changed"`
+	New     int       `json:"new"`
+	Gone    int       `json:"gone"`
+	// Kept are offers that a partial run lacks, and that stay whatever is said.
+	Kept    int           `json:"kept,omitempty"`
 	Same    int           `json:"same"`
 	Samples []EvidenceRow `json:"samples" nullable:"false"`
 }
@@ -126,6 +132,20 @@ type EvidenceRate struct {
 	Tiers   []cashback.Tier     `json:"tiers" nullable:"false"`
 	URL     string              `json:"url"`
 	ReadAt  time.Time           `json:"read_at"`
+}
+
+// Withheld are the offers of a portal that stay though runs no longer find them. Run is
+// the one that says so: an answer is about what it lacked.
+type Withheld struct {
+	List[WithheldOffer]
+	Run string `json:"run,omitempty"`
+}
+
+// WithheldOffer is one of them as it is shown, and how many complete runs lacked it.
+type WithheldOffer struct {
+	Key string `json:"key"`
+	EvidenceRate
+	MissedRuns int `json:"missed_runs"`
 }
 
 // Unread is a reward text that wasn't understood, and how often it stands there.
