@@ -170,7 +170,7 @@ func (r *Report) Result() schedule.Result {
 	if r.Verdict == cashback.Hold && r.Health.Good > 0 {
 		// Nothing was wrong with it: the first good run after bad ones waits for a
 		// second, and the portal is no longer one to be left alone for a day.
-		out.Err, out.Again = "", r.EndedAt.Add(secondLook)
+		out.Err, out.Waits, out.Again = "", true, r.EndedAt.Add(secondLook)
 	}
 	return out
 }

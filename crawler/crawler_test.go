@@ -250,7 +250,7 @@ func TestMechanism11ItemBackoff(t *testing.T) {
 		{"partial", Report{Run: cashback.Run{Offers: 3, Verdict: cashback.PublishUpserts, Finish: FinishPages}, Reason: "page 2 is missing"}, schedule.Result{}},
 		{"down", Report{Run: cashback.Run{Finish: FinishError}, Reason: "the host answered 502", RetryAt: at}, schedule.Result{Err: "the host answered 502", RetryAfter: at}},
 		{"held back", Report{Run: cashback.Run{Offers: 3, Verdict: cashback.Hold}, Health: cashback.PortalHealth{RecrawlAt: at}}, schedule.Result{Err: "the run was held back", Again: at}},
-		{"the first good one after bad ones", Report{Run: cashback.Run{Offers: 3, Verdict: cashback.Hold, EndedAt: at}, Health: cashback.PortalHealth{State: cashback.Broken, Good: 1}}, schedule.Result{Again: at.Add(15 * time.Minute)}},
+		{"the first good one after bad ones", Report{Run: cashback.Run{Offers: 3, Verdict: cashback.Hold, EndedAt: at}, Health: cashback.PortalHealth{State: cashback.Broken, Good: 1}}, schedule.Result{Waits: true, Again: at.Add(15 * time.Minute)}},
 		{"new layout", Report{Run: cashback.Run{Verdict: cashback.Hold, Finish: FinishNoItems}, Reason: "x", Layout: true}, schedule.Result{Err: "x", Layout: true}},
 		{"stopped", Report{Run: cashback.Run{Offers: 1, Finish: FinishCanceled}, Reason: "x"}, schedule.Result{Cancelled: true}},
 	} {

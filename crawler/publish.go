@@ -124,7 +124,9 @@ func (w *walker) report(offers []cashback.Offer) cashback.Run {
 		run.Finish = FinishDone
 	}
 	if run.Offers == 0 && run.Finish == FinishDone {
-		run.Finish = FinishNoItems
+		if run.Finish = FinishNoItems; run.Pages == 0 {
+			run.Finish = FinishError // no page came: that says nothing about its shops
+		}
 	}
 	return run
 }
@@ -191,10 +193,7 @@ func (c *Crawler) Accept(ctx context.Context, portal, run, by, reason string) (_
 		merchants.Revert(plan)
 		return cashback.Run{}, err
 	}
-	// What canaries and rules said of it stands in its report, and was looked at.
-	findings := j.Findings
-	j = gate.Accepted(c.input(evidence, snap, nil))
-	j.Findings = findings
+	j = gate.Accepted(c.input(evidence, snap, nil), j.Findings)
 	out, err := c.Publisher.Publish(ctx, Publication{Snapshot: snap, Judgement: j, Plan: plan, By: by, Reason: reason})
 	if err != nil {
 		merchants.Revert(plan)
@@ -275,7 +274,11 @@ func (c *Crawler) input(e Evidence, snap cashback.Snapshot, canaries []cashback.
 func whyHeld(findings []cashback.Finding) string {
 	for _, f := range findings {
 		if f.Result == cashback.Fail {
-			return fmt.Sprintf("the gate's rule %s (%s): %s, allowed %s", f.Rule, f.Reason, f.Measured, f.Limit)
+			why := fmt.Sprintf("the gate's rule %s (%s): %s", f.Rule, f.Reason, f.Measured)
+			if f.Limit != "" {
+				why += ", allowed " + f.Limit
+			}
+			return why
 		}
 	}
 	return ""

@@ -223,7 +223,7 @@ func (s *Server) apiMerchant(v *visit, q merchantQuery) (*merchantAnswer, error)
 	for _, l := range listings {
 		for _, o := range l {
 			if p := sh.byID[o.Receipt.Portal]; p != nil {
-				out.Offers = append(out.Offers, offerView(o, p, v.state.day))
+				out.Offers = append(out.Offers, offerView(o, p, v.now, v.state.day))
 			}
 		}
 	}

@@ -130,7 +130,7 @@ func (s *Server) deskPortal(p *store.Portal, j *schedule.Job, running map[string
 		}
 	}
 	if j.Plan != (schedule.Plan{}) && !v.ReadAt.IsZero() {
-		v.Late = now.Sub(v.ReadAt) > 2*j.Plan.Age()
+		v.Late = now.Sub(v.ReadAt) > s.lateAfter(j.Plan)
 	}
 	if j.Lease != nil {
 		r := running[p.ID]

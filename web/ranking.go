@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/bojanz/currency"
 
@@ -138,7 +139,7 @@ func (s *Server) ask(ctx context.Context, v *visit, id cashback.MerchantID, q pu
 			continue // saved after the shelf was read; the next change shows it
 		}
 		for _, o := range l {
-			out.Offers = append(out.Offers, offerView(o, portal, v.state.day))
+			out.Offers = append(out.Offers, offerView(o, portal, v.now, v.state.day))
 		}
 		out.Settles = append(out.Settles, portal.pays)
 		if reason := notRanked(l[0]); reason != "" {
@@ -250,10 +251,10 @@ func notRanked(o cashback.Offer) view.Reason {
 	return ""
 }
 
-func offerView(o cashback.Offer, p *portal, day cashback.Date) view.Offer {
+func offerView(o cashback.Offer, p *portal, now time.Time, day cashback.Date) view.Offer {
 	v := view.Offer{
 		Portal: p.ID, PortalName: p.Name, Kind: o.Kind, Tiers: o.Tiers, Previous: o.Previous,
-		Status: o.Status, Stale: day-cashback.DateOf(o.Receipt.ReadAt) > staleDays, Conditions: o.Conditions, Receipt: o.Receipt,
+		Status: o.Status, Stale: day-cashback.DateOf(o.Receipt.ReadAt) > staleDays, Late: now.Sub(o.Receipt.ReadAt) > p.late, Conditions: o.Conditions, Receipt: o.Receipt,
 	}
 	if v.Tiers == nil {
 		v.Tiers = []cashback.Tier{}

@@ -127,7 +127,7 @@ func (s *Server) foundShops(v *visit, hits []index.Hit) ([]view.FoundShop, error
 			}
 			for _, l := range listings {
 				if l[0].Receipt.Portal == h.Best {
-					best := offerView(l[0], p, v.state.day)
+					best := offerView(l[0], p, v.now, v.state.day)
 					f.Best = &best
 				}
 			}
@@ -492,7 +492,7 @@ func (s *Server) apiOffers(v *visit, _ offersQuery) (*view.Listed, error) {
 			return nil, err
 		}
 		if o := offerOf(offers, &row); o != nil {
-			out.Items = append(out.Items, view.ListedOffer{Merchant: row.Merchant, MerchantName: row.Name, MerchantSlug: row.Slug, Offer: offerView(*o, p, v.state.day)})
+			out.Items = append(out.Items, view.ListedOffer{Merchant: row.Merchant, MerchantName: row.Name, MerchantSlug: row.Slug, Offer: offerView(*o, p, v.now, v.state.day)})
 		}
 	}
 	return out, nil

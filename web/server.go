@@ -103,6 +103,7 @@ type Server struct {
 	rates    rank.Rates
 	vat      rank.VATTable
 	rules    []*statement.Rule // the shipped ones
+	promises sync.Map          // by plan: when a reading is late
 	shelves  atomic.Pointer[shelf]
 	locales  *locale.Set
 	assets   *assets

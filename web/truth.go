@@ -8,6 +8,7 @@ import (
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/rank"
+	"github.com/cagnotte/cagnotte/internal/schedule"
 	"github.com/cagnotte/cagnotte/internal/store"
 	"github.com/cagnotte/cagnotte/web/view"
 )
@@ -21,10 +22,31 @@ type portal struct {
 	pays  view.Settle
 	// home is where its homepage is: the only site that its links may lead to.
 	home home
+	// late is the age from which what it says is older than twice what its schedule
+	// promises.
+	late time.Duration
 }
 
 func newPortal(p store.Portal) *portal {
-	return &portal{Portal: p, terms: rank.PortalOf(p.Portal), pays: settle(&p), home: homeOf(p.Homepage)}
+	return &portal{Portal: p, terms: rank.PortalOf(p.Portal), pays: settle(&p), home: homeOf(p.Homepage), late: lateUnplanned}
+}
+
+// lateUnplanned is when a reading counts as late where nothing is planned: half of what
+// it may be old.
+const lateUnplanned = 7 * 24 * time.Hour
+
+// lateAfter is when a reading counts as late under a plan (CRAWLING.md, section 3). A
+// plan's promise is worked out once.
+func (s *Server) lateAfter(p schedule.Plan) time.Duration {
+	if p == (schedule.Plan{}) {
+		return lateUnplanned
+	}
+	if known, ok := s.promises.Load(p); ok {
+		return known.(time.Duration)
+	}
+	after := 2 * p.Age()
+	s.promises.Store(p, after)
+	return after
 }
 
 // shelf is what every answer needs of the portals, read once for each change.
@@ -47,8 +69,17 @@ func (s *Server) shelf(ctx context.Context, change uint64) (*shelf, error) {
 	if err != nil {
 		return nil, err
 	}
+	jobs, err := s.Store.Jobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plans := make(map[string]schedule.Plan, len(jobs))
+	for i := range jobs {
+		plans[jobs[i].Portal] = jobs[i].Plan
+	}
 	for i := range portals {
 		p := newPortal(portals[i])
+		p.late = s.lateAfter(plans[p.ID])
 		sh.byID[p.ID] = p
 		sh.all = append(sh.all, p)
 		if !slices.Contains(sh.currencies, p.Currency) {

@@ -94,6 +94,12 @@ func Defaults() Limits {
 	}
 }
 
+// remember adds a healthy complete run to those that are remembered.
+func (l Limits) remember(runs []cashback.RunProfile, p cashback.RunProfile) []cashback.RunProfile {
+	runs = append(slices.Clone(runs), p)
+	return runs[max(0, len(runs)-l.Remembered):]
+}
+
 // Input is everything that a judgement rests on.
 type Input struct {
 	Now    time.Time
@@ -209,19 +215,22 @@ func (j *judge) widened(permille, aDay int) int {
 }
 
 // Accepted is the judgement of a run that was held back and that an operator has looked
-// at: it is published as it was read, and what a complete run lacks goes. What was
-// remembered no longer describes the portal, so the memory starts anew with it.
+// at: it is published as it was read, and what a complete run lacks goes. Where a rule
+// spoke against it, what was remembered no longer describes the portal, and the memory
+// starts anew; one that only waited for a second good run disproves nothing.
 //
 // The operator speaks for the run, and for how far it is from the portal's own past; not
 // for each offer of thousands. One that is implausible by itself or beside other portals
 // stays unverified until a second run reads the same.
-func Accepted(in Input) cashback.Judgement {
-	in.Health.Baseline, in.Max90 = nil, nil
+func Accepted(in Input, held []cashback.Finding) cashback.Judgement {
+	if slices.ContainsFunc(held, func(f cashback.Finding) bool { return f.Result == cashback.Fail }) {
+		in.Health.Baseline, in.Max90 = nil, nil
+	}
 	j := newJudge(in)
 	j.compare()
 	j.ceiling(j.canaries())
 	j.selfConsistency()
-	out := cashback.Judgement{Verdict: cashback.PublishUpserts, Findings: j.findings, Health: in.Health, Unverified: j.doubted()}
+	out := cashback.Judgement{Verdict: cashback.PublishUpserts, Findings: held, Health: in.Health, Unverified: j.doubted()}
 	if in.Staged.Run.Complete {
 		out.Verdict = cashback.Publish
 		for i := range in.Live {
@@ -230,9 +239,10 @@ func Accepted(in Input) cashback.Judgement {
 			}
 		}
 		slices.Sort(out.Remove)
+		out.Health.Baseline = j.Limits.remember(out.Health.Baseline, j.profile)
 	}
 	h := &out.Health
-	h.Portal, h.Baseline = in.Staged.Portal.ID, []cashback.RunProfile{j.profile}
+	h.Portal = in.Staged.Portal.ID
 	h.State, h.Bad, h.Good, h.Since, h.LastGoodAt, h.RecrawlAt = cashback.Healthy, 0, 1, in.Now, in.Now, time.Time{}
 	if len(out.Unverified) > 0 {
 		h.RecrawlAt, h.AskedAt = in.Now.Add(secondLook), in.Now
@@ -604,6 +614,13 @@ func (j *judge) ceiling(canariesAgree bool) {
 			continue
 		}
 		key := s.Entry.Key
+		if l := j.live[key]; l != nil && l.Status == cashback.OK {
+			// It was doubted once, or the operator's word or a canary stood for it: what is
+			// believed and hasn't moved isn't doubted anew by each run.
+			if lm, ok := MeasureOf(*l); ok && lm == m {
+				continue
+			}
+		}
 		factor := int64(j.Limits.CeilingFactor)
 		high := m.Unit == string(cashback.Percent) && m.Value > int64(j.Limits.CeilingPercent)*10000
 		if own, ok := j.Max90[key]; ok && !high {
@@ -694,7 +711,7 @@ func (j *judge) unit() {
 }
 
 func (j *judge) distribution() {
-	if !j.relative {
+	if !j.relative || len(j.Staged.Offers) == 0 { // of nothing there is no distribution
 		return
 	}
 	base := j.Health.Baseline
@@ -885,8 +902,11 @@ func (j *judge) conclude() cashback.Judgement {
 	h.Good++
 	if h.State == cashback.Quarantine || h.State == cashback.Broken {
 		if h.Good < 2 {
-			// One good run after several bad ones may be the other half of an A/B test.
+			// One good run after several bad ones may be the other half of an A/B test. Of a
+			// broken portal only the first pages were looked at: the second is a whole run,
+			// and the count of bad ones stands until it is good too.
 			out.Verdict = cashback.Hold
+			j.enter(h, cashback.Quarantine)
 			return out
 		}
 	}
@@ -898,10 +918,7 @@ func (j *judge) conclude() cashback.Judgement {
 	if !j.Staged.Run.Complete {
 		out.Verdict = cashback.PublishUpserts
 	} else {
-		h.Baseline = append(slices.Clone(h.Baseline), j.profile)
-		if extra := len(h.Baseline) - j.Limits.Remembered; extra > 0 {
-			h.Baseline = h.Baseline[extra:]
-		}
+		h.Baseline = j.Limits.remember(h.Baseline, j.profile)
 	}
 	j.removals(&out)
 	if len(out.Withheld) > 0 {

@@ -154,6 +154,27 @@ func TestSecondRunSettles(t *testing.T) {
 	}
 }
 
+// A doubt that was settled stays settled: a high rate that stands isn't doubted anew by
+// each run, or by neighbours that pay less.
+func TestSettledStaysSettled(t *testing.T) {
+	live := change(change(offers(300), 7, rate(510000)), 9, rate(90000))
+	others := map[cashback.MerchantID][]Measure{live[9].Merchant: {{"percent", 20000}, {"percent", 25000}}}
+	for i := range live {
+		live[i].Status = cashback.Unverified
+	}
+	h := known(live, 5)
+	for run := range 4 {
+		j := Judge(Input{Now: noon.Add(time.Duration(run) * 6 * time.Hour), Staged: staged(live), Live: live, Health: h, Others: others})
+		if j.Verdict != cashback.Publish || len(j.Unverified) != 0 || !j.Health.RecrawlAt.IsZero() {
+			t.Fatalf("run %d: %s, unverified %q, a second look at %v", run, j.Verdict, j.Unverified, j.Health.RecrawlAt)
+		}
+		h, live = j.Health, slices.Clone(live)
+		for i := range live {
+			live[i].Status = cashback.OK
+		}
+	}
+}
+
 // A portal that is read again after weeks has honestly moved: what speaks against a
 // run a day after the last good one is chance then. A flip of everything isn't.
 func TestPatienceGrowsWithAge(t *testing.T) {
@@ -258,7 +279,9 @@ func TestStates(t *testing.T) {
 		{false, cashback.Quarantine, cashback.Hold},
 		{false, cashback.Quarantine, cashback.Hold},
 		{false, cashback.Broken, cashback.Hold},
-		{true, cashback.Broken, cashback.Hold},
+		{true, cashback.Quarantine, cashback.Hold}, // a look at its first pages
+		{false, cashback.Broken, cashback.Hold},    // the whole is as bad as it was
+		{true, cashback.Quarantine, cashback.Hold},
 		{true, cashback.Healthy, cashback.Publish},
 	} {
 		snap := staged(live)
@@ -285,7 +308,7 @@ func TestAccepted(t *testing.T) {
 	if j.Verdict != cashback.Hold {
 		t.Fatal("half of the offers vanished unnoticed")
 	}
-	a := Accepted(Input{Now: noon, Staged: half, Live: live, Health: j.Health})
+	a := Accepted(Input{Now: noon, Staged: half, Live: live, Health: j.Health}, j.Findings)
 	if a.Verdict != cashback.Publish || len(a.Remove) != 150 || len(a.Unverified) != 0 {
 		t.Errorf("accepted: %s, %d go, %d unverified", a.Verdict, len(a.Remove), len(a.Unverified))
 	}
@@ -299,8 +322,8 @@ func TestAcceptedPartial(t *testing.T) {
 	live := offers(300)
 	half := staged(live[:150])
 	half.Run.Complete = false
-	if a := Accepted(Input{Now: noon, Staged: half, Live: live, Health: known(live, 14)}); a.Verdict != cashback.PublishUpserts || len(a.Remove) != 0 {
-		t.Errorf("%s, %d go", a.Verdict, len(a.Remove))
+	if a := Accepted(Input{Now: noon, Staged: half, Live: live, Health: known(live, 14)}, nil); a.Verdict != cashback.PublishUpserts || len(a.Remove) != 0 || len(a.Health.Baseline) != 14 {
+		t.Errorf("%s, %d go, %d runs are remembered", a.Verdict, len(a.Remove), len(a.Health.Baseline))
 	}
 }
 
@@ -311,7 +334,7 @@ func TestAcceptedDoubts(t *testing.T) {
 	next := slices.Clone(live[:150])
 	rate(800000)(&next[7])
 	s := staged(next)
-	a := Accepted(Input{Now: noon, Staged: s, Live: live, Health: known(live, 14)})
+	a := Accepted(Input{Now: noon, Staged: s, Live: live, Health: known(live, 14)}, []cashback.Finding{{Rule: Volume, Result: cashback.Fail}})
 	if !slices.Equal(a.Unverified, []string{next[7].Entry.Key}) || !a.Health.RecrawlAt.Equal(noon.Add(15*time.Minute)) {
 		t.Fatalf("unverified: %q, a second look at %v", a.Unverified, a.Health.RecrawlAt)
 	}

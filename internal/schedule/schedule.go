@@ -435,7 +435,10 @@ type Result struct {
 	// RetryAfter is the site's own wish; Again the gate's for an early second look.
 	RetryAfter time.Time
 	Again      time.Time
-	Cancelled  bool
+	// Waits says that the run was good and is held back for a second one, after bad ones:
+	// the failures before it aren't forgotten yet.
+	Waits     bool
+	Cancelled bool
 }
 
 // Finish gives the lease back and plans what comes next.
@@ -449,6 +452,10 @@ func (j Job) Finish(now time.Time, run string, r Result, l Limits) (Job, error) 
 	j.Backoff = time.Time{}
 	switch {
 	case r.Cancelled:
+	case r.Err == "" && r.Waits:
+		if j.Open = false; !r.Again.IsZero() && r.Again.Before(j.Next) {
+			j.Next = r.Again
+		}
 	case r.Err == "":
 		j.Failures, j.Open, j.LastGood = 0, false, now
 		if !r.Again.IsZero() && r.Again.Before(j.Next) {

@@ -293,6 +293,37 @@ func TestAcceptedClosesTheBreaker(t *testing.T) {
 	}
 }
 
+// A good run that waits for its second closes the breaker, and forgets no failures: where
+// the second is bad the portal is left alone again at once.
+func TestWaitingForgetsNothing(t *testing.T) {
+	now := at("2026-11-24T12:00:00Z")
+	j := Job{Portal: "p", Plan: Plan{Every: 6 * time.Hour}, Failures: 5, Open: true, Next: now}
+	run := func(at time.Time, r Result) {
+		t.Helper()
+		var err error
+		if j, err = j.Start(at, "me", "r", Defaults()); err == nil {
+			j, err = j.Finish(at, "r", r, Defaults())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := now.Add(15 * time.Minute)
+	run(now, Result{Waits: true, Again: again})
+	if j.Open || !j.DueAt().Equal(again) || j.Failures != 5 {
+		t.Errorf("waiting: %+v", j)
+	}
+	run(again, Result{Err: "held back"})
+	if !j.Open || !j.DueAt().Equal(again.Add(24*time.Hour)) {
+		t.Errorf("bad again: due at %s, %+v", j.DueAt(), j)
+	}
+	run(j.DueAt(), Result{Waits: true, Again: j.DueAt().Add(15 * time.Minute)})
+	run(j.DueAt(), Result{})
+	if j.Open || j.Failures != 0 {
+		t.Errorf("good again: %+v", j)
+	}
+}
+
 // A clock that was years ahead and is set back puts nothing off for years, and what had
 // to wait still waits as long.
 func TestClockSetBack(t *testing.T) {

@@ -63,9 +63,9 @@ type DeskPortalView struct {
 	UnreadTexts, UnreadOffers int
 	// Withheld are some of the offers whose removal waits for a word.
 	Withheld view.Withheld
-	Crawls                    bool
-	Facts                     []DeskFact
-	Forms                     map[string]Form // by verb
+	Crawls   bool
+	Facts    []DeskFact
+	Forms    map[string]Form // by verb
 }
 
 // DeskFact is what is known of a portal as the operator edits it: one line of text

@@ -250,6 +250,7 @@ type Offer struct {
 	Previous   cashback.NullDecimal `json:"previous,omitzero" doc:"The rate that the portal says it paid before."`
 	Status     cashback.OfferStatus `json:"status" enum:"ok,unverified,quarantined" doc:"ok, or why it isn't ranked: no second reading has confirmed it, or it failed a check."`
 	Stale      bool                 `json:"stale,omitempty" doc:"It wasn't read for 14 days: it isn't ranked either."`
+	Late       bool                 `json:"late,omitempty" doc:"It was last read more than twice as long ago as the portal's schedule promises; it is ranked all the same, with its age."`
 	Conditions string               `json:"conditions,omitempty"`
 	Receipt    cashback.Receipt     `json:"receipt"`
 	ClickOut   string               `json:"click_out,omitempty"`
