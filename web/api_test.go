@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"reflect"
 	"strconv"
 	"strings"
@@ -141,6 +142,8 @@ func TestAnswersFitDescription(t *testing.T) {
 		{"merchants/rename", `{"merchant":"` + fnac + `","name":"Fnac"}`},
 		{"merchants/undo", `{"correction":1}`},
 		{"runs/{id}/accept", `{"reason":"a real sale"}`},
+		{"portals/{id}/keep", `{"reason":"a fault of theirs","run":"keep-2"}`},
+		{"portals/{id}/gone", `{"reason":"closed"}`},
 	}
 	told := map[string]bool{"/api/v1/ledger/import": true, "/api/v1/ops/runs/{id}/reject": true} // one of the two can be carried out; TestHeldRun does the other
 	problems := schema("/components/schemas/Problem")
@@ -259,6 +262,10 @@ func TestAnswersFitDescription(t *testing.T) {
 		}
 		if w.body != "" {
 			check(pattern+"'s body", w.body, schema(place(pattern, "post")+"/requestBody/content/application~1json/schema"))
+		}
+		if verb := path.Base(w.path); verb == "keep" || verb == "gone" {
+			loseOffers(t, s, "sitot", verb+"-1")
+			loseOffers(t, s, "sitot", verb+"-2")
 		}
 		r = say(w.body, deskKey...)
 		text := body(t, r)

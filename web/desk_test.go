@@ -196,35 +196,7 @@ func TestWithheldRemovals(t *testing.T) {
 	p, _ := newDesk(t)
 	olga := p.as(p.olga)
 	h := p.Handler()
-	ctx := context.Background()
-	// lose publishes a run without any of the portal's offers but the first.
-	lose := func(run string) (lost string) {
-		t.Helper()
-		sp, err := p.operator().Portal(ctx, "sitot")
-		if err != nil {
-			t.Fatal(err)
-		}
-		live, err := p.operator().PortalOffers(ctx, "sitot")
-		if err != nil {
-			t.Fatal(err)
-		}
-		j := cashback.Judgement{Verdict: cashback.PublishUpserts, Health: sp.Health}
-		for _, o := range live[1:] {
-			if o.MissedRuns > 0 {
-				j.Withheld = append(j.Withheld, o.Entry.Key)
-			} else {
-				j.Missing = append(j.Missing, o.Entry.Key)
-			}
-		}
-		live[0].Receipt.Run, live[0].Receipt.ReadAt = run, today
-		if _, err := p.Store.Publish(ctx, store.Publication{Judgement: j, Snapshot: cashback.Snapshot{
-			Portal: sp.Portal, Offers: live[:1],
-			Run: cashback.Run{ID: run, Portal: "sitot", StartedAt: today, EndedAt: today, Complete: true, Finish: "done", Offers: 1},
-		}}); err != nil {
-			t.Fatal(err)
-		}
-		return live[1].Entry.Name
-	}
+	lose := func(run string) string { return loseOffers(t, p.Server, "sitot", run) }
 	lost := lose("lost-1")
 	if desk := body(t, ask(h, "GET", "/en/ops", olga)); strings.Contains(desk, "no longer found") {
 		t.Error("asked after one run")
@@ -270,6 +242,37 @@ func TestWithheldRemovals(t *testing.T) {
 			t.Errorf("the log lacks %q", want)
 		}
 	}
+}
+
+// loseOffers publishes a run of a portal without any of its offers but the first; the
+// gate withholds their removal from the second such run on.
+func loseOffers(t *testing.T, s *Server, portal, run string) (lost string) {
+	t.Helper()
+	ctx := context.Background()
+	sp, err := s.operator().Portal(ctx, portal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live, err := s.operator().PortalOffers(ctx, portal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := cashback.Judgement{Verdict: cashback.PublishUpserts, Health: sp.Health}
+	for _, o := range live[1:] {
+		if o.MissedRuns > 0 {
+			j.Withheld = append(j.Withheld, o.Entry.Key)
+		} else {
+			j.Missing = append(j.Missing, o.Entry.Key)
+		}
+	}
+	live[0].Receipt.Run, live[0].Receipt.ReadAt = run, today
+	if _, err := s.Store.Publish(ctx, store.Publication{Judgement: j, Snapshot: cashback.Snapshot{
+		Portal: sp.Portal, Offers: live[:1],
+		Run: cashback.Run{ID: run, Portal: portal, StartedAt: today, EndedAt: today, Complete: true, Finish: "done", Offers: 1},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	return live[1].Entry.Name
 }
 
 func offersOf(t *testing.T, p *crowd, portal string) []cashback.Offer {

@@ -276,6 +276,7 @@ func headerCases(t *testing.T, s *Server) []headerCase {
 		desk("api desk's portal", "portals/sitot"),
 		desk("api desk's facts", "portals/sitot/facts"),
 		desk("api desk's facts' history", "portals/sitot/facts/history?limit=3"),
+		desk("api desk's withheld removals", "portals/sitot/withheld"),
 		desk("api desk's unread", "portals/sitot/unread"),
 		desk("api desk's runs", "runs"),
 		desk("api desk's run", "runs/"+lastRun(t, s, "sitot")),
