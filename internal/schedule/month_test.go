@@ -68,6 +68,7 @@ type world struct {
 	lastGood  map[string]time.Time
 	worst     map[string]time.Duration
 	down      map[string][2]time.Time
+	flakes    map[string]int // in a row
 	overlaps  int
 	crowded   int
 	together  int
@@ -104,7 +105,11 @@ func (w *world) crawl(ctx context.Context, portal, run string) Result {
 		}
 	}
 	takes := time.Duration(1+w.rng.IntN(8)) * time.Minute
-	flaky := w.rng.IntN(50) == 0
+	// Three flaky runs in a row are an outage, and those are promised nothing.
+	flaky := w.rng.IntN(50) == 0 && w.flakes[portal] < 2
+	if w.flakes[portal]++; !flaky {
+		w.flakes[portal] = 0
+	}
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
@@ -167,7 +172,7 @@ func month(t *testing.T, start time.Time) {
 	<-jump.C
 	rng, plan := rand.New(rand.NewPCG(7, 7)), rand.New(rand.NewPCG(8, 8))
 	m := &memory{jobs: map[string]Job{}}
-	w := &world{t: t, running: map[string]int{}, sites: map[string]int{}, published: map[string]int{}, lastGood: map[string]time.Time{},
+	w := &world{t: t, running: map[string]int{}, sites: map[string]int{}, published: map[string]int{}, flakes: map[string]int{}, lastGood: map[string]time.Time{},
 		worst: map[string]time.Duration{}, down: map[string][2]time.Time{}, rng: rng, siteOf: map[string]string{}, plans: map[string]Plan{}}
 	plans := []Plan{
 		{Every: 6 * time.Hour},
