@@ -142,6 +142,8 @@ func TestAnswersFitDescription(t *testing.T) {
 		{"merchants/rename", `{"merchant":"` + fnac + `","name":"Fnac"}`},
 		{"merchants/undo", `{"correction":1}`},
 		{"runs/{id}/accept", `{"reason":"a real sale"}`},
+		{"references/vat", `{"file":"as of 2040-01-01\nFR 25 2020-01-01\n"}`},
+		{"references/rates", `{"file":"<Envelope><Cube><Cube time=\"2040-01-02\"><Cube currency=\"GBP\" rate=\"0.8123\"/></Cube></Cube></Envelope>"}`},
 		{"portals/{id}/keep", `{"reason":"a fault of theirs","run":"keep-2"}`},
 		{"portals/{id}/gone", `{"reason":"closed"}`},
 	}

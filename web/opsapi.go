@@ -14,6 +14,7 @@ import (
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/merchant"
+	"github.com/cagnotte/cagnotte/internal/rank"
 	"github.com/cagnotte/cagnotte/internal/store"
 	"github.com/cagnotte/cagnotte/web/view"
 )
@@ -266,7 +267,7 @@ func (s *Server) opsOperations() []operation {
 			}
 			return out, err
 		}),
-	}, s.merchantOperations()...)
+	}, slices.Concat(s.tableOperations(), s.merchantOperations())...)
 }
 
 // deskFacts lists every fact of a portal: silence is shown as what it is.
@@ -315,6 +316,56 @@ func (s *Server) factsHistory(v *visit, q factsQuery) (view.List[view.FactsChang
 		out.Items = append(out.Items, line)
 	}
 	return out, nil
+}
+
+// tablesDoor takes files as large as tables of rates may be.
+var tablesDoor = door{opsDoor.path, opsDoor.tag, opsDoor.key, opsDoor.access, 2 * rank.MaxReferenceBytes}
+
+type tableWord struct{ Body tableBody }
+
+type tableBody struct {
+	File string `json:"file" doc:"The file's text."`
+}
+
+// references tells which tables are stored.
+func (s *Server) references(v *visit) (out view.References, err error) {
+	ref, err := s.Store.References(v.ctx)
+	if err != nil {
+		return out, err
+	}
+	out.Rates = view.ReferenceRates{AsOf: ref.Rates.AsOf, Source: ref.Rates.Source, Set: ref.RatesSet, PerEuro: ref.Rates.PerEuro}
+	out.VAT = view.ReferenceVAT{AsOf: ref.VAT.AsOf, Set: ref.VATSet, Countries: []view.CountryVAT{}}
+	for _, c := range ref.VAT.Countries() {
+		if r, ok := ref.VAT.On(c, cashback.DateOf(v.now)); ok {
+			out.VAT.Countries = append(out.VAT.Countries, view.CountryVAT{Country: c, Rate: r.Rate, Since: r.Since})
+		}
+	}
+	return out, nil
+}
+
+// tableOperations are the operators' addresses about the tables of rates.
+func (s *Server) tableOperations() []operation {
+	set := func(path, id, summary string, save func(*visit, []byte) error) operation {
+		return keyed[tableWord](s, tablesDoor, http.MethodPost, path, id, summary, decodeCall[tableWord], func(v *visit, in tableWord) (out view.References, err error) {
+			if err := save(v, []byte(in.Body.File)); err != nil {
+				return out, err
+			}
+			return s.references(v)
+		})
+	}
+	return []operation{
+		opsGet(s, "references", "ops-references", "The exchange and VAT rates that a server uses from its next start, and of when", func(v *visit, _ struct{}) (view.References, error) {
+			return s.references(v)
+		}),
+		set("references/rates", "ops-set-rates", "Use the European Central Bank's daily file of exchange rates, from the next start", func(v *visit, file []byte) error {
+			_, err := s.Store.SaveRates(v.ctx, file, v.by())
+			return err
+		}),
+		set("references/vat", "ops-set-vat", "Use a table of VAT rates, from the next start", func(v *visit, file []byte) error {
+			_, err := s.Store.SaveVAT(v.ctx, file, v.by())
+			return err
+		}),
+	}
 }
 
 // The corrections of merchants.

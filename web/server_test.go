@@ -281,6 +281,7 @@ func headerCases(t *testing.T, s *Server) []headerCase {
 		desk("api desk's runs", "runs"),
 		desk("api desk's run", "runs/"+lastRun(t, s, "sitot")),
 		desk("api desk's log", "audit"),
+		desk("api desk's rates", "references"),
 		desk("api desk's doubts", "merchants/review"),
 		desk("api desk's corrections", "merchants/corrections"),
 		desk("api desk's shop", "merchants/fnac-fr"),

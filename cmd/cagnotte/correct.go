@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -35,16 +34,6 @@ func (h *house) correct(ctx context.Context, ev merchant.Event) (merchant.Event,
 		return ev, plan, err
 	}
 	return ev, plan, nil
-}
-
-// withHouse opens the data folder for a verb that no server answers.
-func (f dataFlag) withHouse(w *world, do func(h *house) error) (err error) {
-	h, err := openHouse(w.ctx, w, f.Data, houseOptions{existing: true})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, h.Close()) }()
-	return do(h)
 }
 
 // correction is what every correcting verb takes.

@@ -153,6 +153,10 @@ func serving(t *testing.T, dir string) (end func()) {
 func TestServingWithoutCrawler(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	list(t, dir, "one", "Blithering", "Blithering Insurance", "Dithering", "")
+	table := filepath.Join(t.TempDir(), "vat.txt")
+	if err := os.WriteFile(table, []byte("as of 2040-01-01\nFR 25 2020-01-01\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	end := serving(t, dir)
 	for _, p := range []string{"poulpeo-fr", "quidco-gb"} {
 		if s := scheduled(t, dir, p); s.Job == nil || s.Job.Default == nil || s.Job.Plan != *s.Job.Default || s.Job.Next.IsZero() {
@@ -175,6 +179,10 @@ func TestServingWithoutCrawler(t *testing.T) {
 		{"merchants undo 1", "correction 2: undo"},
 		{"merchants history", "olga"},
 		{"runs list one", "publish"},
+		{"rates show", "came with the program"},
+		{"rates set-vat " + table, "from its next start"},
+		{"rates show", "25 %"},
+		{"portals withheld one", "no removals of one are withheld"},
 	} {
 		if out := desked(t, dir, strings.Fields(c.args)...); !strings.Contains(out, c.says) {
 			t.Errorf("%s said %q, want %q", c.args, out, c.says)
@@ -185,6 +193,8 @@ func TestServingWithoutCrawler(t *testing.T) {
 		{"portals set poulpeo-fr validation_days 5000 --source x", "number of days"},
 		{"merchants merge 1 99", "no merchant 99"},
 		{"schedule cancel poulpeo-fr", "isn't being crawled"},
+		{"portals gone one --reason closed", "no removals of one are withheld"},
+		{"rates set " + table, "daily file"},
 	} {
 		if status, _, stderr := command(t, "", append(strings.Fields(c.args), "--data", dir)...); status != exitInvalid && status != exitFailed || !strings.Contains(stderr, c.says) {
 			t.Errorf("%s: status %d, said %q, want %q", c.args, status, stderr, c.says)

@@ -186,6 +186,36 @@ type FactChange struct {
 	AsOf   string `json:"as_of,omitempty"`
 }
 
+// References are the tables that rankings are worked out with, as they are stored: a
+// running server uses those of its start.
+type References struct {
+	Rates ReferenceRates `json:"rates"`
+	VAT   ReferenceVAT   `json:"vat"`
+}
+
+// ReferenceRates is what one euro is worth. Set is when the operator put it in the place
+// of the table that came with the program.
+type ReferenceRates struct {
+	AsOf    cashback.Date                          `json:"as_of"`
+	Source  string                                 `json:"source"`
+	Set     time.Time                              `json:"set,omitzero"`
+	PerEuro map[cashback.Currency]cashback.Decimal `json:"per_euro" nullable:"false"`
+}
+
+// ReferenceVAT is the standard rate of each country that is in force today.
+type ReferenceVAT struct {
+	AsOf      cashback.Date `json:"as_of"`
+	Set       time.Time     `json:"set,omitzero"`
+	Countries []CountryVAT  `json:"countries" nullable:"false"`
+}
+
+// CountryVAT is a country's standard rate, a fraction of one.
+type CountryVAT struct {
+	Country cashback.Country `json:"country"`
+	Rate    cashback.Decimal `json:"rate"`
+	Since   cashback.Date    `json:"since"`
+}
+
 // ShopName says which shop is meant.
 type ShopName struct {
 	ID      cashback.MerchantID `json:"id"`
