@@ -474,7 +474,8 @@ func TestPropertyHeads(t *testing.T) {
 }
 
 // TestPropertyScan: what the names in memory match without a typing error, Bleve
-// finds too, and with the same grade.
+// finds too, and with the same grade; a quick answer may leave some out once it has
+// enough.
 func TestPropertyScan(t *testing.T) {
 	m := known(t)
 	x := indexed(t, t.TempDir(), m)
@@ -497,24 +498,27 @@ func TestPropertyScan(t *testing.T) {
 		if n.text == "" {
 			return
 		}
-		want, got := map[cashback.MerchantID]Grade{}, map[cashback.MerchantID]Grade{}
+		want := map[cashback.MerchantID]Grade{}
 		scan(c, &n, quick, func(s *shop, _ *page, _ int, g Grade) bool { want[s.ID] = g; return true })
-		degraded, err := x.match(t.Context(), c, &n, quick, func(s *shop, _ *page, _ int, g Grade) bool {
-			if g >= Words {
-				got[s.ID] = g
+		for _, how := range []effort{quick, thorough} {
+			got := map[cashback.MerchantID]Grade{}
+			degraded, err := x.match(t.Context(), c, &n, how, func(s *shop, _ *page, _ int, g Grade) bool {
+				if g >= Words {
+					got[s.ID] = g
+				}
+				return true
+			}, walked{})
+			if err != nil || degraded {
+				t.Fatal(degraded, err)
 			}
-			return true
-		}, walked{})
-		if err != nil || degraded {
-			t.Fatal(degraded, err)
-		}
-		for id, g := range want {
-			if got[id] != g {
-				t.Fatalf("%q: %q is grade %d, Bleve finds %d", text, m.shops[id].Merchant.Name, g, got[id])
+			for id, g := range want {
+				if got[id] != g && (how == thorough || got[id] != NoMatch || len(got) < enough) {
+					t.Fatalf("%q: %q is grade %d, Bleve finds %d", text, m.shops[id].Merchant.Name, g, got[id])
+				}
 			}
-		}
-		if len(got) != len(want) {
-			t.Fatalf("%q: Bleve finds %d, there are %d", text, len(got), len(want))
+			if len(got) > len(want) {
+				t.Fatalf("%q: Bleve finds %d, there are %d", text, len(got), len(want))
+			}
 		}
 	})
 }
