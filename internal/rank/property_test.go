@@ -276,9 +276,9 @@ func TestPropertyImprovements(t *testing.T) {
 			t.Errorf("bettering %s of %s: value and place %v %d, then %v %d\n%+v", name, o.Portal, old, was, now, is, c)
 		}
 		// Among equal tiers the one that yields least stands for the situation, in what
-		// is possible too (RANKING.md, "Situations"): bettered, it may leave that to another, of
-		// which less is possible.
-		if len(o.Tiers) == 1 && now != nil && now.Possible < old.Possible {
+		// is possible too (RANKING.md, "Situations"): bettered, it may leave that to
+		// another, of which less is possible.
+		if !equalTiers(o.Tiers) && now != nil && now.Possible < old.Possible {
 			t.Errorf("bettering %s of %s: possible %v, then %v\n%+v", name, o.Portal, old, now, c)
 		}
 	})
@@ -287,6 +287,25 @@ func TestPropertyImprovements(t *testing.T) {
 			t.Errorf("bettering %s was tried on %d ranked offers only", name, done[name])
 		}
 	}
+}
+
+// equalTiers says whether two of the tiers are as specific as each other: which then
+// stands for a situation depends on what they pay.
+func equalTiers(tiers []Tier) bool {
+	stated := map[int]bool{}
+	for i := range tiers {
+		t, n := &tiers[i], 0
+		for _, said := range []bool{t.Category != "", t.Audience != "", t.Channel != "", t.MinSpend.Valid, t.ValidFrom != 0 || t.ValidTo != 0} {
+			if said {
+				n++
+			}
+		}
+		if stated[n] {
+			return true
+		}
+		stated[n] = true
+	}
+	return false
 }
 
 // Learning whether the customer is new never lowers a value.
