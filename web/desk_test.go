@@ -736,6 +736,9 @@ func TestMerchantsPage(t *testing.T) {
 func TestDeskPages(t *testing.T) {
 	ctx := browsertest.Start(t)
 	p := busyDesk(t)
+	for _, run := range []string{"lost-1", "lost-2"} {
+		loseOffers(t, p.Server, "grandtaux", run)
+	}
 	fnac := shopNamed(t, p.Server, "fnac")
 	base := serve(t, p.Server)
 	token, _, err := p.desk.Open(context.Background(), p.olga.ID, account.Client{})
@@ -746,7 +749,7 @@ func TestDeskPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	look(t, ctx, base, map[string]string{
-		"desk": "/ops", "desk-portal": "/ops/portals/sitot", "desk-running": "/ops/portals/thrift", "desk-run": "/ops/runs/held-1",
+		"desk": "/ops", "desk-portal": "/ops/portals/sitot", "desk-running": "/ops/portals/thrift", "desk-run": "/ops/runs/held-1", "desk-withheld": "/ops/portals/grandtaux",
 		"desk-merchants": "/ops/merchants", "desk-merchant": "/ops/merchants?merchant=" + itoa(fnac.ID), "desk-audit": "/ops/audit",
 	})
 }
