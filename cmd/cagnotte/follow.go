@@ -236,10 +236,13 @@ type ledgerPayoutCmd struct {
 	Undo   string `help:"Take a payout back that was noted wrongly, by its name: its lines are payable as before." placeholder:"NAME"`
 	Part   bool   `help:"Where no lines sum to it: take the oldest that it covers whole, and keep the rest as paid ahead."`
 	To     string `help:"The association that it went to." placeholder:"NAME"`
-	DryRun bool   `help:"Only show the lines that it was for."`
+	DryRun bool   `help:"Only show what would be noted, or taken back."`
 }
 
 func (c ledgerPayoutCmd) Run(w *world) error {
+	if (c.Amount == "") == (c.Undo == "") {
+		return cashback.Errorf(cashback.Invalid, "say either the amount that arrived, or with --undo the name of the payout that is taken back")
+	}
 	return c.follow(w, func(x followed) error {
 		portal, ok := x.Portal(c.Portal)
 		if !ok {
@@ -325,12 +328,14 @@ func (c ledgerPayoutCmd) undo(w *world, x followed, list []earnings.PaidOut) err
 		}
 		in.Documents = []earnings.Document{d}
 	}
+	said := "payout %s would be taken back: %d lines would be payable as before\n"
 	if !c.DryRun {
 		if _, err := x.store.Ledgers().Enter(w.ctx, x.user.ID, in); err != nil {
 			return err
 		}
+		said = "payout %s taken back: %d lines are payable as before\n"
 	}
-	_, err = fmt.Fprintf(w.stdout, "payout %s taken back: %d lines are payable as before\n", c.Undo, len(list[i].Lines))
+	_, err = fmt.Fprintf(w.stdout, said, c.Undo, len(list[i].Lines))
 	return err
 }
 

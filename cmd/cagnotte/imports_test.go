@@ -172,6 +172,19 @@ func TestFollowVerbs(t *testing.T) {
 	verb(exitInvalid, "payout", "3.33", "--portal", "exemple-fr")
 	has(verb(exitOK, "payout", "7.11", "--portal", "exemple-fr", "--id", "P1"), "payout P1: 2 lines")
 	has(verb(exitOK, "balances"), "paid", "7.11 EUR", "5.22 EUR")
+	// One that was noted wrongly is taken back, once, and its name isn't given again.
+	verb(exitInvalid, "payout", "--portal", "exemple-fr")
+	verb(exitInvalid, "payout", "7.11", "--undo", "P1", "--portal", "exemple-fr")
+	verb(exitInvalid, "payout", "--undo", "P2", "--portal", "exemple-fr")
+	has(verb(exitOK, "payout", "--undo", "P1", "--portal", "exemple-fr", "--dry-run"), "payout P1 would be taken back: 2 lines")
+	has(verb(exitOK, "balances"), "paid", "7.11 EUR")
+	has(verb(exitOK, "payout", "--undo", "P1", "--portal", "exemple-fr"), "payout P1 taken back: 2 lines")
+	if out := verb(exitOK, "cash"); !strings.Contains(out, "12.33 EUR") {
+		t.Errorf("after taking the payout back:\n%s", out)
+	}
+	verb(exitInvalid, "payout", "--undo", "P1", "--portal", "exemple-fr")
+	verb(exitFailed, "payout", "7.11", "--portal", "exemple-fr", "--id", "P1")
+	has(verb(exitOK, "payout", "7.11", "--portal", "exemple-fr", "--id", "P1 again"), "payout P1 again: 2 lines")
 	// A payout that covers part of the lines, to an association; the rest counts next time.
 	verb(exitInvalid, "payout", "5.50", "--portal", "exemple-fr")
 	has(verb(exitOK, "payout", "5.50", "--portal", "exemple-fr", "--part", "--to", "Restos du cœur"), "1 lines, 5.50 EUR")
