@@ -156,9 +156,6 @@ type Report struct {
 	Layout bool
 }
 
-// secondLook is how soon a good run that waits for a second one has it.
-const secondLook = 15 * time.Minute
-
 // Result is the report as the schedule wants it.
 func (r *Report) Result() schedule.Result {
 	out := schedule.Result{RetryAfter: r.RetryAt, Again: r.Health.RecrawlAt, Cancelled: r.Finish == FinishCanceled, Layout: r.Layout}
@@ -170,7 +167,7 @@ func (r *Report) Result() schedule.Result {
 	if r.Verdict == cashback.Hold && r.Health.Good > 0 {
 		// Nothing was wrong with it: the first good run after bad ones waits for a
 		// second, and the portal is no longer one to be left alone for a day.
-		out.Err, out.Waits, out.Again = "", true, r.EndedAt.Add(secondLook)
+		out.Err, out.Waits, out.Again = "", true, r.EndedAt.Add(gate.SecondLook)
 	}
 	return out
 }

@@ -249,14 +249,7 @@ func (s *Server) undoPayout(v *visit) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := store.Entry{Events: events, After: &f.Seen}
-	if x.Known {
-		d, err := kept.Document()
-		if err != nil {
-			return nil, err
-		}
-		in.Documents = []earnings.Document{d}
-	}
+	in := store.Entry{Events: events, Documents: kept, After: &f.Seen}
 	if !x.Asked {
 		if m, money := x.Arrived.Money(); money {
 			page += "?" + url.Values{"portal": {x.Portal}, "amount": {m.Decimal().String()}, "date": {cashback.DateOf(x.At.In(s.Zone)).String()}, "to": {x.GivenTo}}.Encode()

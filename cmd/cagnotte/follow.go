@@ -316,18 +316,11 @@ func (c ledgerPayoutCmd) undo(w *world, x followed, list []earnings.PaidOut) err
 	if err != nil {
 		return err
 	}
-	events, kept, err := l.UndoPayout(list[i], w.now())
+	events, documents, err := l.UndoPayout(list[i], w.now())
 	if err != nil {
 		return err
 	}
-	in := store.Entry{Events: events, After: &x.Head}
-	if list[i].Known {
-		d, err := kept.Document()
-		if err != nil {
-			return err
-		}
-		in.Documents = []earnings.Document{d}
-	}
+	in := store.Entry{Events: events, Documents: documents, After: &x.Head}
 	said := "payout %s would be taken back: %d lines would be payable as before\n"
 	if !c.DryRun {
 		if _, err := x.store.Ledgers().Enter(w.ctx, x.user.ID, in); err != nil {

@@ -245,7 +245,7 @@ func Accepted(in Input, held []cashback.Finding) cashback.Judgement {
 	h.Portal = in.Staged.Portal.ID
 	h.State, h.Bad, h.Good, h.Since, h.LastGoodAt, h.RecrawlAt = cashback.Healthy, 0, 1, in.Now, in.Now, time.Time{}
 	if len(out.Unverified) > 0 {
-		h.RecrawlAt, h.AskedAt = in.Now.Add(secondLook), in.Now
+		h.RecrawlAt, h.AskedAt = in.Now.Add(SecondLook), in.Now
 	}
 	return out
 }
@@ -941,15 +941,16 @@ func (j *judge) doubted() (keys []string) {
 	return keys
 }
 
-// secondLook is how long a second look waits: soon, but not at once, since the site may
+// SecondLook is how long a second look waits, of doubts and of a portal that reads well
+// again: soon, but not at once, since the site may
 // be deploying.
-const secondLook = 15 * time.Minute
+const SecondLook = 15 * time.Minute
 
 // lookAgain asks for an early second run, at most once in RecrawlEvery. A run that was
 // asked for later than now was asked for by a clock that was wrong.
 func (j *judge) lookAgain(h *cashback.PortalHealth) {
 	if h.AskedAt.IsZero() || j.Now.Sub(h.AskedAt) >= j.Limits.RecrawlEvery || h.AskedAt.After(j.Now) {
-		h.RecrawlAt, h.AskedAt = j.Now.Add(secondLook), j.Now
+		h.RecrawlAt, h.AskedAt = j.Now.Add(SecondLook), j.Now
 	}
 }
 

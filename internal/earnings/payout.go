@@ -132,16 +132,14 @@ func FreeName(list []PaidOut, name string) string {
 	}
 }
 
-// UndoPayout are the events that take a payout back which was noted wrongly, and what is
-// kept of it then. Its lines are payable as before, or asked for again where they had been
+// UndoPayout are the events that take a payout back which was noted wrongly, and the
+// document that is kept of it then, if there was one. Its lines are payable as before, or asked for again where they had been
 // asked for before it was noted. Lines that have moved on since stay where they are.
-func (l *Ledger) UndoPayout(x PaidOut, at time.Time) (events []Event, kept Arrival, err error) {
-	kept = x.Arrival
-	kept.Undone = at.UTC()
+func (l *Ledger) UndoPayout(x PaidOut, at time.Time) (events []Event, documents []Document, err error) {
 	for i := range x.Lines {
 		p := l.purchases[x.Lines[i].ID]
 		if p == nil {
-			return nil, kept, cashback.Errorf(cashback.NotFound, "there is no purchase %.50q", x.Lines[i].ID)
+			return nil, nil, cashback.Errorf(cashback.NotFound, "there is no purchase %.50q", x.Lines[i].ID)
 		}
 		last := strconv.FormatUint(p.Events[len(p.Events)-1], 10)
 		event := func(k EventKind, payout string) Event {
@@ -156,12 +154,18 @@ func (l *Ledger) UndoPayout(x PaidOut, at time.Time) (events []Event, kept Arriv
 		sim := *p
 		for _, e := range out {
 			if sim, _, err = Apply(&sim, e); err != nil {
-				return nil, kept, err
+				return nil, nil, err
 			}
 		}
 		events = append(events, out...)
 	}
-	return events, kept, nil
+	if !x.Known {
+		return events, nil, nil
+	}
+	kept := x.Arrival
+	kept.Undone = at.UTC()
+	d, err := kept.Document()
+	return events, []Document{d}, err
 }
 
 // askedFor is the event by which a line was last asked for, if that was an event of its own
