@@ -228,13 +228,13 @@ func (s *Server) portal(v *visit, id string) (cashback.Portal, error) {
 // is said in the form.
 func (s *Server) chosenPortal(v *visit, form *pages.Form, id, name string) (cashback.Portal, error) {
 	if id == "" && strings.TrimSpace(name) != "" {
-		names, _, err := s.portalNames(v)
+		_, choice, err := s.portalNames(v)
 		if err != nil {
 			return cashback.Portal{}, err
 		}
-		for known, called := range names {
-			if strings.EqualFold(called, strings.TrimSpace(name)) {
-				return s.portal(v, known)
+		for _, known := range choice { // of two of the same name, the first of the list
+			if strings.EqualFold(known.Name, strings.TrimSpace(name)) {
+				return s.portal(v, known.Value)
 			}
 		}
 		p, d, err := earnings.OwnPortal(name)
