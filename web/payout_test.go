@@ -134,7 +134,7 @@ func TestPayoutUndone(t *testing.T) {
 	if b2 = p.purchase(p.alice, "b"); b2.State != earnings.StatePayable || p.purchase(p.alice, "a").State != earnings.StatePaid {
 		t.Errorf("the line that was one too many: %+v", b2)
 	}
-	wants(t, ask(h, "GET", "/fr/money/purchases/b", as), 200, "Le versement a été repris")
+	wants(t, ask(h, "GET", "/fr/money/purchases/b", as), 200, "Le versement a été annulé")
 	// What was only asked for goes back too.
 	goes(t, post(h, "/en/money/payouts/asked", form("portal", "sitot", "unit", "EUR", "seen", p.seen(p.alice)), as), "/en/money/cash")
 	name := p.purchase(p.alice, "b").Payout
