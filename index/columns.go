@@ -171,11 +171,20 @@ func (c *columns) each(yield func(p *page, slot int, s *shop) bool) {
 type draft struct {
 	columns
 	touched map[int]map[uint8]Shop // page → slot → new state; a zero id removes
+	// confirmed are the offers of which only the time has changed, by page.
+	confirmed map[int][]confirmed
+}
+
+// confirmed says when the offers of one shop at one portal were read, in their order.
+type confirmed struct {
+	slot   uint8
+	portal uint16
+	at     []uint32 // seconds since 1970, an offer each
 }
 
 // draft begins a new snapshot from c, which may be nil.
 func (c *columns) draft() *draft {
-	d := &draft{touched: map[int]map[uint8]Shop{}}
+	d := &draft{touched: map[int]map[uint8]Shop{}, confirmed: map[int][]confirmed{}}
 	if c == nil {
 		d.byPortal, d.byLane = map[string]uint16{}, map[lane]uint16{}
 		d.laneOf(lane{}) // lane 0: what can't be valued
@@ -264,13 +273,25 @@ func (d *draft) drop(id cashback.MerchantID) {
 }
 
 func (d *draft) set(id cashback.MerchantID, s Shop) {
-	i := int(id / pageSize)
-	slots := d.touched[i]
+	d.touch(int(id / pageSize))[uint8(id%pageSize)] = s
+}
+
+// touch has a page made anew.
+func (d *draft) touch(page int) map[uint8]Shop {
+	slots := d.touched[page]
 	if slots == nil {
 		slots = map[uint8]Shop{}
-		d.touched[i] = slots
+		d.touched[page] = slots
 	}
-	slots[uint8(id%pageSize)] = s
+	return slots
+}
+
+// confirm moves the time of a shop's offers at a portal, of which there are as many
+// as times; where the shop is put as well, that counts.
+func (d *draft) confirm(id cashback.MerchantID, portal uint16, at []uint32) {
+	i := int(id / pageSize)
+	d.touch(i)
+	d.confirmed[i] = append(d.confirmed[i], confirmed{uint8(id % pageSize), portal, at})
 }
 
 // done rebuilds the touched pages and returns the finished snapshot. The draft must
@@ -300,6 +321,11 @@ func (d *draft) done(applied uint64) *columns {
 		}
 		fresh.start[pageSize] = uint32(len(fresh.cells))
 		fresh.cells = slices.Clip(fresh.cells)
+		for _, c := range d.confirmed[i] {
+			if _, put := slots[c.slot]; !put {
+				d.stamp(fresh.of(int(c.slot)), c)
+			}
+		}
 		fresh.tally()
 		d.shops += fresh.count - old.count
 		d.offers += fresh.offers - old.offers
@@ -308,8 +334,23 @@ func (d *draft) done(applied uint64) *columns {
 		}
 		d.pages[i] = fresh
 	}
-	d.touched = nil
+	d.touched, d.confirmed = nil, nil
 	return d.snapshot()
+}
+
+// stamp gives the offers of a portal among a shop's cells their times.
+func (d *draft) stamp(cells []cell, c confirmed) {
+	n, mine := -1, false
+	for i := range cells {
+		if cells[i].flags&(plus|either) == 0 {
+			if mine = d.lanes[cells[i].lane].portal == c.portal; mine {
+				n++
+			}
+		}
+		if mine {
+			cells[i].readAt = c.at[n]
+		}
+	}
 }
 
 // snapshot ends the draft as it is.

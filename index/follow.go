@@ -359,7 +359,7 @@ func (f *follower) apply(ctx context.Context, list []cashback.Change) error {
 	to := mark{end.Number, fingerprint(end)}
 	c := f.columns.Load()
 	touched := map[cashback.MerchantID]bool{}
-	again := map[string]bool{} // portals whose offers were confirmed
+	again := map[uint16]bool{} // portals whose offers were confirmed
 	portals := false
 	for i := range list {
 		ch := &list[i]
@@ -376,22 +376,16 @@ func (f *follower) apply(ctx context.Context, list []cashback.Change) error {
 				portals = true
 			}
 		}
-		if ch.Kind == cashback.PortalChecked {
-			again[ch.Portal] = true
+		if n, known := c.byPortal[ch.Portal]; known && ch.Kind == cashback.PortalChecked {
+			again[n] = true
 		}
 	}
-	if len(again) > 0 {
-		c.each(func(p *page, slot int, s *shop) bool {
-			for _, o := range p.of(slot) {
-				if again[c.portals[c.lanes[o.lane].portal].ID] {
-					touched[s.ID] = true
-					break
-				}
-			}
-			return true
-		})
-	}
 	d := c.draft()
+	for n := range again {
+		if err := f.confirm(ctx, d, c, n, touched); err != nil {
+			return err
+		}
+	}
 	if portals {
 		now, err := f.source.Portals(ctx)
 		if err != nil {
@@ -401,6 +395,15 @@ func (f *follower) apply(ctx context.Context, list []cashback.Change) error {
 			d.portal(p.ID)
 		}
 		d.setPortals(now)
+		// Points count for an amount of the portal's currency: its lanes are others.
+		c.each(func(p *page, slot int, s *shop) bool {
+			for _, o := range p.of(slot) {
+				if n := c.lanes[o.lane].portal; c.portals[n].Currency != d.portals[n].Currency {
+					touched[s.ID] = true
+				}
+			}
+			return true
+		})
 	}
 	ids := make([]cashback.MerchantID, 0, len(touched))
 	for id := range touched {
@@ -453,6 +456,47 @@ func (f *follower) apply(ctx context.Context, list []cashback.Change) error {
 		f.drop(e, err)
 	}
 	return context.Cause(ctx)
+}
+
+// confirm takes over when a portal's offers were read. Where a shop has other offers
+// of the portal in the columns than in the Source, it is read whole.
+func (f *follower) confirm(ctx context.Context, d *draft, c *columns, portal uint16, touched map[cashback.MerchantID]bool) error {
+	list, err := f.source.Readings(ctx, c.portals[portal].ID)
+	if err != nil && cashback.KindOf(err) != cashback.NotFound {
+		return err
+	}
+	next := 0
+	c.each(func(p *page, slot int, s *shop) bool {
+		have := 0
+		for _, o := range p.of(slot) {
+			if c.lanes[o.lane].portal == portal && o.flags&(plus|either) == 0 {
+				have++
+			}
+		}
+		for next < len(list) && list[next].Merchant < s.ID {
+			touched[list[next].Merchant] = true
+			next++
+		}
+		from := next
+		for next < len(list) && list[next].Merchant == s.ID {
+			next++
+		}
+		switch {
+		case have != next-from:
+			touched[s.ID] = true
+		case have > 0:
+			at := make([]uint32, have)
+			for i := range at {
+				at[i] = seconds(list[from+i].At)
+			}
+			d.confirm(s.ID, portal, at)
+		}
+		return true
+	})
+	for ; next < len(list); next++ {
+		touched[list[next].Merchant] = true
+	}
+	return nil
 }
 
 // sameNames says whether two states of a merchant have the same document.

@@ -3,6 +3,7 @@ package index
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -521,6 +522,112 @@ func TestPropertyScan(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPropertyConfirmed: columns that followed what a portal changed, confirmed and
+// withdrew hold what columns hold that read everything anew. A third of the portals'
+// offers stand twice at a shop, some have several rates, and changes are taken over
+// one by one or many together.
+func TestPropertyConfirmed(t *testing.T) {
+	names := []string{"igraal", "poulpeo", "mur"}
+	ids := []int{1, 2, 3, 255, 256, 257, 600} // on three pages
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMemory()
+		modes := map[string]cashback.Currency{}
+		tell := func() {
+			var list []cashback.Portal
+			for _, name := range names {
+				p := portal(name, cashback.Public)
+				p.Currency = cashback.Currency(cmp.Or(string(modes[name]), "EUR"))
+				list = append(list, p)
+			}
+			m.setPortals(list...)
+		}
+		tell()
+		put := func() {
+			id := rapid.SampledFrom(ids).Draw(t, "shop")
+			s := Shop{Merchant: merchant(id, fmt.Sprintf("Shop %d", id), "FR", "")}
+			for _, name := range names {
+				for k := range rapid.IntRange(0, 2).Draw(t, "offers") {
+					o := percent(name, rapid.SampledFrom([]string{"1", "2.5", "4"}).Draw(t, "rate"))
+					o.Entry.Key = fmt.Sprintf("%d-%d", id, k)
+					if rapid.Bool().Draw(t, "points") {
+						o.Tiers = append(o.Tiers, cashback.Tier{Components: []cashback.Component{{Kind: cashback.PointsPerUnit, Value: decimal.MustParse("3"), PointsCurrency: "miles"}}})
+					}
+					s.Offers = append(s.Offers, o)
+				}
+			}
+			m.set(s)
+		}
+		for range 12 {
+			put()
+		}
+		f := &follower{Index: &Index{source: m, log: slog.New(slog.DiscardHandler)}}
+		state := func(f *follower) (out []string) {
+			c := f.columns.Load()
+			c.each(func(p *page, slot int, s *shop) bool {
+				for _, o := range p.of(slot) {
+					l := c.lanes[o.lane]
+					out = append(out, fmt.Sprint(s.ID, s.Name, c.portals[l.portal].ID, l.kind, l.currency, l.points, o.value, o.least, o.readAt, o.flags))
+				}
+				return true
+			})
+			return out
+		}
+		follow := func(f *follower) {
+			last, err := m.LastChange(t.Context())
+			if err == nil && !f.loaded {
+				err = f.load(t.Context(), last)
+			}
+			if err == nil {
+				err = f.follow(t.Context(), last)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.columns.Store((*columns)(nil).draft().done(0))
+		f.state.Store(new(Status))
+		follow(f)
+		at := noon
+		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+			at = at.Add(time.Hour)
+			switch name := rapid.SampledFrom(names).Draw(t, "portal"); rapid.IntRange(0, 4).Draw(t, "what") {
+			case 0, 1:
+				m.confirm(name, at)
+			case 2:
+				put()
+			case 3:
+				m.remove(cashback.MerchantID(rapid.SampledFrom(ids).Draw(t, "gone")))
+			case 4:
+				modes[name] = rapid.SampledFrom([]cashback.Currency{"EUR", "GBP"}).Draw(t, "currency")
+				tell()
+			}
+			if rapid.Bool().Draw(t, "follow") {
+				follow(f)
+			}
+		}
+		follow(f)
+		g := &follower{Index: &Index{source: m, log: f.log}}
+		g.columns.Store((*columns)(nil).draft().done(0))
+		g.state.Store(new(Status))
+		follow(g)
+		if got, want := state(f), state(g); !slices.Equal(got, want) {
+			t.Fatalf("followed:\n%s\nread anew:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	})
+}
+
+// TestConfirmedCheaply: what is only confirmed costs no reading of shops.
+func TestConfirmedCheaply(t *testing.T) {
+	m := small()
+	x := indexed(t, t.TempDir(), m)
+	before := m.reads
+	m.confirm("igraal", noon.Add(time.Hour))
+	ready(t, x, m)
+	if n := m.reads - before; n != 0 {
+		t.Errorf("%d shops were read for a confirmation", n)
+	}
 }
 
 func proving() bool { return os.Getenv("CAGNOTTE_PROVE") != "" }

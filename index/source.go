@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"time"
 
 	"github.com/cagnotte/cagnotte/internal/cashback"
 )
@@ -14,7 +15,7 @@ import (
 // portal has a number above all earlier ones, and can be read from Shop or Portals
 // once its number shows in LastChange. Confirming offers without changing them
 // needs no change for each: one PortalChecked per publication says that the
-// portal's offers were read again.
+// portal's offers were read again, and Readings says when.
 type Source interface {
 	// LastChange is the number of the newest change, 0 if there is none yet.
 	LastChange(ctx context.Context) (uint64, error)
@@ -29,6 +30,16 @@ type Source interface {
 	// Shop returns one merchant with its current offers; ok is false where there is
 	// none of that id any more, also where it was merged into another.
 	Shop(ctx context.Context, id cashback.MerchantID) (s Shop, ok bool, err error)
+	// Readings returns when each current offer of a portal was last read, by merchant
+	// and key.
+	Readings(ctx context.Context, portal string) ([]Reading, error)
+}
+
+// Reading is when an offer was last read.
+type Reading struct {
+	Merchant cashback.MerchantID
+	Key      string // of its entry
+	At       time.Time
 }
 
 // Shop is a merchant with its current offers.

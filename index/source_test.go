@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -160,6 +161,22 @@ func (m *memory) Shop(_ context.Context, id cashback.MerchantID) (Shop, bool, er
 	m.reads++
 	s, ok := m.shops[id]
 	return s, ok, m.fail
+}
+
+func (m *memory) Readings(_ context.Context, portal string) (out []Reading, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, s := range m.shops {
+		for _, o := range s.Offers {
+			if o.Receipt.Portal == portal {
+				out = append(out, Reading{id, o.Entry.Key, o.Receipt.ReadAt})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Reading) int {
+		return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.Key, b.Key))
+	})
+	return out, m.fail
 }
 
 // merchant makes a merchant of a name, a country and a domain.

@@ -294,20 +294,39 @@ func BenchmarkWhilePublishing(b *testing.B) {
 		b.Fatal(err)
 	}
 	runs := 0
-	publish := func(p cashback.Portal, plan merchant.Plan) error {
-		runs++
-		run := fmt.Sprintf("%s-%d", p.ID, runs)
-		snap := cashback.Snapshot{Portal: p, Run: cashback.Run{ID: run, Portal: p.ID, StartedAt: today, EndedAt: today, Complete: true, Finish: "done", Offers: offers}}
+	// What a crawl has staged lies there before it is published: of each portal's run
+	// each twentieth rate is another one than in the run before.
+	staged := map[string]*cashback.Snapshot{}
+	for _, p := range portals {
+		snap := &cashback.Snapshot{Portal: p}
 		for i := range offers {
-			rate := fmt.Sprintf("%d.%d", 1+i%12, (i+runs*(i%20/19))%10)
 			link := p.Homepage + "/boutique/" + strconv.Itoa(i)
 			snap.Offers = append(snap.Offers, cashback.Offer{
 				Entry: cashback.Entry{Key: link, Name: "Boutique " + strconv.Itoa(i), Country: "FR", Link: link}, Merchant: cashback.MerchantID(i + 1),
-				Kind: cashback.Percent, Tiers: []cashback.Tier{percent(rate)}, Status: cashback.OK,
-				Receipt: cashback.Receipt{Portal: p.ID, URL: p.Homepage + "/boutiques?page=" + strconv.Itoa(i/50), ReadAt: today, RawText: rate + " %", Hash: fmt.Sprintf("%064x", runs*1000+i/50), DefinitionVersion: "v1", Run: run},
+				Kind: cashback.Percent, Status: cashback.OK,
+				Receipt: cashback.Receipt{Portal: p.ID, URL: p.Homepage + "/boutiques?page=" + strconv.Itoa(i/50), DefinitionVersion: "v1"},
 			})
 		}
-		_, err := st.Publish(context.Background(), store.Publication{Snapshot: snap, Plan: plan,
+		staged[p.ID] = snap
+	}
+	publish := func(p cashback.Portal, plan merchant.Plan) error {
+		runs++
+		run := fmt.Sprintf("%s-%d", p.ID, runs)
+		snap := staged[p.ID]
+		snap.Run = cashback.Run{ID: run, Portal: p.ID, StartedAt: today, EndedAt: today, Complete: true, Finish: "done", Offers: offers}
+		hash := ""
+		for i := range snap.Offers {
+			o := &snap.Offers[i]
+			if i%50 == 0 {
+				hash = fmt.Sprintf("%064x", runs*1000+i/50)
+			}
+			o.Receipt.Run, o.Receipt.Hash, o.Receipt.ReadAt = run, hash, today.Add(time.Duration(runs)*time.Second)
+			if o.Tiers == nil || i%20 == 19 {
+				rate := fmt.Sprintf("%d.%d", 1+i%12, (i+runs*(i%20/19))%10)
+				o.Tiers, o.Receipt.RawText = []cashback.Tier{percent(rate)}, rate+" %"
+			}
+		}
+		_, err := st.Publish(context.Background(), store.Publication{Snapshot: *snap, Plan: plan,
 			Judgement: cashback.Judgement{Verdict: cashback.Publish, Health: cashback.PortalHealth{Portal: p.ID, State: cashback.Healthy, LastGoodAt: today}}})
 		return err
 	}

@@ -269,15 +269,20 @@ func (s source) EachShop(ctx context.Context, f func(index.Shop) error) error {
 }
 
 func (s source) Shop(ctx context.Context, id cashback.MerchantID) (index.Shop, bool, error) {
-	m, err := s.all().Merchant(ctx, id)
-	if cashback.KindOf(err) == cashback.NotFound && err != nil || m.ID != id {
+	m, offers, err := s.all().Shop(ctx, id)
+	if cashback.KindOf(err) == cashback.NotFound && err != nil || err == nil && m.ID != id {
 		return index.Shop{}, false, nil
 	}
-	if err != nil {
-		return index.Shop{}, false, err
-	}
-	offers, err := s.all().Offers(ctx, id)
 	return index.Shop{Merchant: m, Offers: offers}, err == nil, err
+}
+
+func (s source) Readings(ctx context.Context, portal string) ([]index.Reading, error) {
+	list, err := s.all().Readings(ctx, portal)
+	out := make([]index.Reading, len(list))
+	for i, r := range list {
+		out[i] = index.Reading(r)
+	}
+	return out, err
 }
 
 // common is the town of all tests that only read: it takes half a second to build.

@@ -159,16 +159,20 @@ func (s source) EachShop(ctx context.Context, f func(index.Shop) error) error {
 }
 
 func (s source) Shop(ctx context.Context, id cashback.MerchantID) (index.Shop, bool, error) {
-	v := s.As(store.Operator)
-	m, err := v.Merchant(ctx, id)
+	m, offers, err := s.As(store.Operator).Shop(ctx, id)
 	if cashback.KindOf(err) == cashback.NotFound && err != nil || err == nil && m.ID != id {
 		return index.Shop{}, false, nil
 	}
-	if err != nil {
-		return index.Shop{}, false, err
-	}
-	offers, err := v.Offers(ctx, id)
 	return index.Shop{Merchant: m, Offers: offers}, err == nil, err
+}
+
+func (s source) Readings(ctx context.Context, portal string) ([]index.Reading, error) {
+	list, err := s.As(store.Operator).Readings(ctx, portal)
+	out := make([]index.Reading, len(list))
+	for i, r := range list {
+		out[i] = index.Reading(r)
+	}
+	return out, err
 }
 
 // siteOf is the registrable domain that a portal's requests go to: what its

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -309,6 +310,22 @@ func (m *model) compare(t *testing.T, s *Store) {
 			}
 		}
 		sameOffers(t, portal, got, want)
+		readings, err := op.Readings(ctx, portal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read []Reading
+		for _, o := range want {
+			read = append(read, Reading{o.Merchant, o.Entry.Key, o.Receipt.ReadAt})
+		}
+		slices.SortFunc(read, func(a, b Reading) int {
+			return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.Key, b.Key))
+		})
+		if !slices.EqualFunc(readings, read, func(a, b Reading) bool {
+			return a.Merchant == b.Merchant && a.Key == b.Key && a.At.Equal(b.At)
+		}) {
+			t.Fatalf("%s was read %v, not %v", portal, readings, read)
+		}
 		row, err := op.Portal(ctx, portal)
 		if err != nil || row.Offers != len(want) {
 			t.Fatalf("%s has %d offers, its row says %d (%v)", portal, len(want), row.Offers, err)

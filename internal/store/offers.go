@@ -201,9 +201,61 @@ func (t *tx) portalOffers(p portalNumber, f func(place, cashback.Offer)) error {
 	return nil
 }
 
-// listings reads all that a portal lists or has listed, the oldest entry first.
-func (t *tx) listings(p portalNumber) ([]*held, error) {
-	var out []*held
+// Reading is when an offer was last read.
+type Reading struct {
+	Merchant cashback.MerchantID
+	Key      string // of its entry
+	At       time.Time
+}
+
+// Readings lists when each live offer of a portal was last read, by merchant and key.
+// A publication that confirms 10,000 offers renews nothing else of them, and whoever
+// follows it needn't read their shops.
+func (v *Reader) Readings(ctx context.Context, portal string) (out []Reading, err error) {
+	defer cashback.Wrap(&err, "read when %s was read", short(portal))
+	err = v.store.read(ctx, func(t *tx) error {
+		r, err := v.portal(t, portal)
+		if err != nil {
+			return err
+		}
+		all, err := t.listed(r.Number)
+		if err != nil {
+			return err
+		}
+		out = make([]Reading, 0, len(all))
+		for _, w := range all {
+			var l listing
+			if found, err := t.get(offersBucket, offerKey(w.of, w.at), &l); err != nil || !found || l.Offer == nil {
+				continue // listings tells of what is damaged
+			}
+			read := l.Offer.Own
+			if read == nil {
+				page, err := t.page(w.at.portal, l.Offer.Page)
+				if err != nil {
+					continue
+				}
+				read = &page.reading
+			}
+			out = append(out, Reading{w.of, l.Key, moment(read.ReadAt)})
+		}
+		return nil
+	})
+	slices.SortFunc(out, func(a, b Reading) int {
+		return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.Key, b.Key))
+	})
+	return out, err
+}
+
+// listedAt is where an entry's record lies: under which merchant.
+type listedAt struct {
+	at place
+	of cashback.MerchantID
+}
+
+// listed finds all that a portal lists or has listed, in the order in which the
+// records lie: there, neighbours share pages.
+func (t *tx) listed(p portalNumber) ([]listedAt, error) {
+	var out []listedAt
 	whole := true
 	c := t.bucket(listedBucket).Cursor()
 	for k, v := c.Seek(p.key()); bytes.HasPrefix(k, p.key()); k, v = c.Next() {
@@ -217,7 +269,7 @@ func (t *tx) listings(p portalNumber) ([]*held, error) {
 			whole = false
 			continue
 		}
-		out = append(out, &held{at: placeOf(k), known: true, from: m, to: m})
+		out = append(out, listedAt{placeOf(k), m})
 	}
 	if !whole {
 		var err error
@@ -225,12 +277,21 @@ func (t *tx) listings(p portalNumber) ([]*held, error) {
 			return nil, err
 		}
 	}
-	// In the order in which they lie, neighbours share pages.
-	slices.SortFunc(out, func(a, b *held) int {
-		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.at.entry, b.at.entry))
+	slices.SortFunc(out, func(a, b listedAt) int {
+		return cmp.Or(cmp.Compare(a.of, b.of), cmp.Compare(a.at.entry, b.at.entry))
 	})
-	kept := out[:0]
-	for _, h := range out {
+	return out, nil
+}
+
+// listings reads all that a portal lists or has listed, the oldest entry first.
+func (t *tx) listings(p portalNumber) ([]*held, error) {
+	all, err := t.listed(p)
+	if err != nil {
+		return nil, err
+	}
+	kept := make([]*held, 0, len(all))
+	for _, w := range all {
+		h := &held{at: w.at, known: true, from: w.of, to: w.of}
 		found, err := t.get(offersBucket, offerKey(h.from, h.at), &h.was)
 		if err == nil && !found {
 			err = t.met(&DamagedError{string(listedBucket), h.at.key(), "the offer that it names is gone"})
@@ -250,18 +311,18 @@ func (t *tx) listings(p portalNumber) ([]*held, error) {
 
 // relist finds a portal's entries among all offers, where its list is damaged; a
 // write puts the list right.
-func (t *tx) relist(p portalNumber) (out []*held, err error) {
+func (t *tx) relist(p portalNumber) (out []listedAt, err error) {
 	err = t.each(offersBucket, nil, nil, func(key, _ []byte) error {
 		if m, at := placeUnder(key); at.portal == p {
-			out = append(out, &held{at: at, known: true, from: m, to: m})
+			out = append(out, listedAt{at, m})
 		}
 		return nil
 	})
 	if err != nil || !t.writes {
 		return out, err
 	}
-	for _, h := range out {
-		if err := t.put(listedBucket, h.at.key(), h.from); err != nil {
+	for _, w := range out {
+		if err := t.put(listedBucket, w.at.key(), w.of); err != nil {
 			return nil, err
 		}
 	}
