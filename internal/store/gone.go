@@ -66,7 +66,7 @@ func (t *tx) answerWithheld(e AuditEntry, answer func(*live)) (n int, err error)
 		}
 		if v.remove {
 			st.Offers--
-			if v.before.Kind.Pays() {
+			if b.before(v).Kind.Pays() {
 				st.WithRate--
 			}
 		}

@@ -435,12 +435,12 @@ func hot(payload []byte, v any) bool {
 	switch v := v.(type) {
 	case *listing:
 		r := scanner{s: string(payload)}
-		var l listing
-		r.listing(&l)
+		*v = listing{}
+		r.listing(v)
 		if r.bad || r.at != len(r.s) {
+			*v = listing{} // what was read so far would be mixed into what the library reads
 			return false
 		}
-		*v = l
 		return true
 	case *entryRecord:
 		// The entry alone; what follows it in a listing is left unread.

@@ -2,8 +2,8 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"reflect"
 	"slices"
 	"time"
 
@@ -36,9 +36,10 @@ type Published struct {
 // live is an offer in a publication, as it stands and as it is staged.
 type live struct {
 	*held
-	before *cashback.Offer // nil before it is added
+	stood  *pageRecord // where it was read that stands; nil before it is added
 	staged *cashback.Offer
-	page   string // the URL whose reading it takes its time from
+	status cashback.OfferStatus // of what is staged, by the gate's word
+	page   string               // the URL whose reading it takes its time from
 	own    *reading
 	missed int
 	remove bool
@@ -175,16 +176,27 @@ func (b *publication) load() error {
 			h.was.Offer, h.now.Offer, h.touched = nil, nil, true
 			continue
 		}
-		v := &live{held: h, page: page.URL, own: h.was.Offer.Own, missed: h.was.Offer.MissedRuns}
-		read := &page.reading
-		if v.own != nil {
-			read = v.own
-		}
-		before := h.was.Offer.offer(b.portal.Portal.ID, h.from, &h.was.entryRecord, page.URL, read)
-		v.before = &before
-		b.offers[h.at] = v
+		b.offers[h.at] = &live{held: h, stood: page, page: page.URL, own: h.was.Offer.Own, missed: h.was.Offer.MissedRuns}
 	}
 	return nil
+}
+
+// read is the reading that stands.
+func (v *live) read() *reading {
+	if own := v.was.Offer.Own; own != nil {
+		return own
+	}
+	return &v.stood.reading
+}
+
+// before is the offer that stands, nil before it is added. Most offers are confirmed,
+// and nobody asks for theirs.
+func (b *publication) before(v *live) *cashback.Offer {
+	if v.stood == nil {
+		return nil
+	}
+	o := v.was.Offer.offer(b.portal.Portal.ID, v.from, &v.was.entryRecord, v.stood.URL, v.read())
+	return &o
 }
 
 // stage lays the snapshot's offers over the live ones.
@@ -192,10 +204,7 @@ func (b *publication) stage(p *Publication) {
 	entries := b.entries
 	seen := map[string]bool{}
 	for i := range p.Snapshot.Offers {
-		o := p.Snapshot.Offers[i]
-		if o.Status == "" {
-			o.Status = cashback.OK
-		}
+		o := &p.Snapshot.Offers[i]
 		if seen[o.Entry.Key] {
 			continue // a page's own repetition: the first counts
 		}
@@ -212,12 +221,12 @@ func (b *publication) stage(p *Publication) {
 		if v == nil {
 			v = &live{held: h}
 			b.offers[h.at] = v
-		} else if older(o.Receipt.ReadAt, v.before.Receipt.ReadAt, b.now) {
+		} else if older(o.Receipt.ReadAt, moment(v.read().ReadAt), b.now) {
 			v.missed = 0
 			continue
 		}
 		h.now.entryRecord = entryRecordOf(o.Entry)
-		v.staged, v.missed = &o, 0
+		v.staged, v.status, v.missed = o, cmp.Or(o.Status, cashback.OK), 0
 	}
 }
 
@@ -248,7 +257,7 @@ func (b *publication) judge(j *cashback.Judgement) {
 	at(j.Withheld, missing)
 	at(j.Unverified, func(v *live) {
 		if v.staged != nil {
-			v.staged.Status = cashback.Unverified
+			v.status = cashback.Unverified
 		}
 	})
 }
@@ -293,8 +302,7 @@ func (b *publication) readings() error {
 				v.own = &r
 			}
 		} else if n := fresh[v.page]; n != nil && v.own == nil {
-			r := readingOf(v.before.Receipt)
-			if !n.equal(&r) {
+			if r := *v.read(); !n.equal(&r) {
 				v.own = &r
 			}
 		}
@@ -339,7 +347,7 @@ func (b *publication) sorted() []*live {
 	for _, v := range b.offers {
 		out = append(out, v)
 	}
-	slices.SortFunc(out, func(x, y *live) int { return bytes.Compare(x.at.key(), y.at.key()) })
+	slices.SortFunc(out, func(x, y *live) int { return cmp.Compare(x.at.entry, y.at.entry) }) // all of one portal
 	return out
 }
 
@@ -360,14 +368,16 @@ func (b *publication) write(run *cashback.Run) error {
 			if v.missed >= cashback.MissesToGo {
 				standing.Withheld++
 			}
-			o := v.before
-			if v.staged != nil {
-				o = v.staged
+			o := v.staged
+			if o == nil {
+				o = b.before(v)
 			}
 			if o.Kind.Pays() {
 				standing.WithRate++
 			}
-			b.lessons.See(*o)
+			if v.staged == nil || v.status == cashback.OK {
+				b.lessons.See(*o)
+			}
 		}
 	}
 	standing.Portal = b.portal.Portal.ID
@@ -387,8 +397,9 @@ func (b *publication) offer(v *live, run *cashback.Run) error {
 	if v.remove {
 		run.Removed++
 		v.now.Offer, v.touched = nil, true
-		c := changeRecord{Kind: cashback.OfferRemoved, Portal: v.at.portal, Merchant: v.before.Merchant}
-		c.freeze(v.before, nil)
+		before := b.before(v)
+		c := changeRecord{Kind: cashback.OfferRemoved, Portal: v.at.portal, Merchant: before.Merchant}
+		c.freeze(before, nil)
 		if err := t.change(c); err != nil {
 			return err
 		}
@@ -398,9 +409,12 @@ func (b *publication) offer(v *live, run *cashback.Run) error {
 	var rec offerRecord
 	src := v.staged
 	if src == nil {
-		rec, src = *old, v.before
+		rec, src = *old, b.before(v)
 	} else {
 		rec = offerRecordOf(src)
+		if rec.Status = v.status; v.status == cashback.OK {
+			rec.Status = ""
+		}
 		rec.Since = stamp(src.Receipt.ReadAt)
 		if rec.Since == 0 {
 			rec.Since = stamp(b.now)
@@ -433,7 +447,7 @@ func (b *publication) offer(v *live, run *cashback.Run) error {
 		} else {
 			run.Changed++
 		}
-		c.freeze(v.before, &after)
+		c.freeze(b.before(v), &after)
 		if err := t.change(c); err != nil {
 			return err
 		}
@@ -470,14 +484,28 @@ func sameReading(a, b *reading) bool {
 
 // sameOffer says that two records show the same.
 func sameOffer(a, b *offerRecord) bool {
+	if a.Kind == b.Kind && a.Previous == b.Previous && a.PreviousText == b.PreviousText && a.ValidationDays == b.ValidationDays &&
+		a.Status == b.Status && a.Conditions == b.Conditions && a.RawText == b.RawText && a.Unread == b.Unread &&
+		slices.EqualFunc(a.Tiers, b.Tiers, func(x, y cashback.Tier) bool { return sameTier(&x, &y) }) {
+		return true
+	}
+	// Mostly they are the same value; where they aren't, it may be in how it came
+	// about (an empty list, or none), and only what is written counts.
 	x, y := *a, *b
 	for _, r := range []*offerRecord{&x, &y} {
 		r.Since, r.Page, r.Own, r.MissedRuns = 0, 0, nil, 0
 	}
-	// Mostly they are the same value; where they aren't, it may be in how it came
-	// about (an empty list, or none), and only what is written counts.
-	return reflect.DeepEqual(&x, &y) || bytes.Equal(encoded(&x), encoded(&y))
+	return bytes.Equal(encoded(&x), encoded(&y))
 }
+
+func sameTier(a, b *cashback.Tier) bool {
+	return a.Label == b.Label && a.Category == b.Category && a.Audience == b.Audience && a.Channel == b.Channel && a.Raw == b.Raw &&
+		a.ValidFrom == b.ValidFrom && a.ValidTo == b.ValidTo && a.UpTo == b.UpTo &&
+		sameMoney(a.MinSpend, b.MinSpend) && sameMoney(a.Cap, b.Cap) &&
+		(a.Components == nil) == (b.Components == nil) && slices.Equal(a.Components, b.Components)
+}
+
+func sameMoney(a, b *cashback.Money) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // sameRate says that two records pay the same, in whatever words.
 func sameRate(a, b *offerRecord) bool {

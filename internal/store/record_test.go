@@ -288,3 +288,43 @@ func TestForeignFilesAreRefused(t *testing.T) {
 		t.Errorf("a folder without data: %v", err)
 	}
 }
+
+// TestSameOffer: whatever field of an offer's record, its tiers or their components is
+// another, the offer isn't the same, but for those that say when and where it was read.
+func TestSameOffer(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	some := func() offerRecord {
+		return offerRecord{Tiers: []cashback.Tier{{MinSpend: &cashback.Money{Minor: 1}, Cap: &cashback.Money{Minor: 2}, Components: []cashback.Component{{}}}}}
+	}
+	if a, b := some(), some(); !sameOffer(&a, &b) {
+		t.Error("the same isn't the same")
+	}
+	if a, b := (offerRecord{Tiers: []cashback.Tier{}}), (offerRecord{}); !sameOffer(&a, &b) {
+		t.Error("an empty list isn't none")
+	}
+	still := map[string]bool{"Since": true, "Page": true, "Own": true, "MissedRuns": true}
+	for what, part := range map[string]func(*offerRecord) any{
+		"offer":     func(r *offerRecord) any { return r },
+		"tier":      func(r *offerRecord) any { return &r.Tiers[0] },
+		"component": func(r *offerRecord) any { return &r.Tiers[0].Components[0] },
+		"minimum":   func(r *offerRecord) any { return r.Tiers[0].MinSpend },
+		"cap":       func(r *offerRecord) any { return r.Tiers[0].Cap },
+	} {
+		r := some()
+		kind := reflect.TypeOf(part(&r)).Elem()
+		for i := range kind.NumField() {
+			a, b := some(), some()
+			name := kind.Field(i).Name
+			for v := reflect.ValueOf(part(&b)).Elem().Field(i); reflect.DeepEqual(a, b); {
+				if name == "Own" {
+					b.Own = &reading{Run: "another"}
+				} else {
+					fill(rng, v)
+				}
+			}
+			if sameOffer(&a, &b) != (what == "offer" && still[name]) {
+				t.Errorf("another %s of a %s: %t", name, what, sameOffer(&a, &b))
+			}
+		}
+	}
+}
