@@ -55,7 +55,7 @@ func (s stages) StagedPages(ctx context.Context, portal string) iter.Seq2[crawle
 // publisher ends runs in the store, one after another.
 type publisher struct {
 	*store.Store
-	turn func(context.Context) // waits until the next may be published
+	house *house
 }
 
 func (p publisher) Evidence(ctx context.Context, portal string, merchants []cashback.MerchantID) (crawler.Evidence, error) {
@@ -64,8 +64,11 @@ func (p publisher) Evidence(ctx context.Context, portal string, merchants []cash
 }
 
 func (p publisher) Publish(ctx context.Context, pub crawler.Publication) (cashback.Run, error) {
-	p.turn(ctx)
-	out, err := p.Store.Publish(ctx, store.Publication(pub))
+	var out store.Published
+	err := p.house.inTurn(ctx, pub.By != "", func() (err error) {
+		out, err = p.Store.Publish(ctx, store.Publication(pub))
+		return err
+	})
 	return out.Run, err
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/cagnotte/cagnotte/crawler/definitions"
 	"github.com/cagnotte/cagnotte/crawler/portal"
 	"github.com/cagnotte/cagnotte/index"
+	"github.com/cagnotte/cagnotte/internal/background"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/schedule"
 	"github.com/cagnotte/cagnotte/internal/store"
@@ -38,6 +39,8 @@ type house struct {
 	progress noticeboard
 	// index follows the store while pages are served.
 	index atomic.Pointer[index.Index]
+	// turns space publications out while pages are served.
+	turns *background.Turns
 }
 
 type houseOptions struct {
@@ -52,7 +55,7 @@ type houseOptions struct {
 // openHouse opens the data folder, enters the definitions' portals and rebuilds
 // the catalogue of merchants. Whoever opens it closes it.
 func openHouse(ctx context.Context, w *world, dir string, o houseOptions) (_ *house, err error) {
-	h := &house{dir: dir, logger: w.logger, now: w.now, definitions: o.definitions}
+	h := &house{dir: dir, logger: w.logger, now: w.now, definitions: o.definitions, turns: background.NewTurns()}
 	if h.definitions == nil {
 		if h.definitions, err = definitions.All(); err != nil {
 			return nil, err
@@ -124,6 +127,15 @@ func withOwn(given []*portal.Definition, dir string) ([]*portal.Definition, erro
 	return all, nil
 }
 
+// inTurn publishes. Beside pages it waits for its turn, but not where an operator waits
+// for what comes of it.
+func (h *house) inTurn(ctx context.Context, asked bool, publish func() error) error {
+	if asked || h.index.Load() == nil {
+		return publish()
+	}
+	return h.turns.Do(ctx, h.caughtUp, publish)
+}
+
 // catchUp is how long a publication waits for the index at most.
 const catchUp = 2 * time.Second
 
@@ -173,7 +185,7 @@ func (h *house) indexDir() string { return filepath.Join(h.dir, "index") }
 // crawler makes a crawler whose requests begin at opener.
 func (h *house) crawler(opener crawler.Opener) (*crawler.Crawler, error) {
 	return crawler.New(crawler.Config{
-		Opener: opener, Stages: stages{h.store}, Publisher: publisher{h.store, h.caughtUp},
+		Opener: opener, Stages: stages{h.store}, Publisher: publisher{h.store, h},
 		Catalogue: h.merchants, Specimens: pages{h.store}, Now: h.now, Logger: h.logger,
 	})
 }

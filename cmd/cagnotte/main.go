@@ -15,13 +15,13 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/cagnotte/cagnotte/internal/background"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 )
 
@@ -89,16 +89,8 @@ type cli struct {
 	Rank      rankCmd      `cmd:"" help:"Which portal leaves the most money in your hands."`
 }
 
-// leastThreads is how many threads run Go code at least. Go's own scheduler takes a
-// core from a publication after 10 ms at best, the system's gives it to a page that
-// has come at once: on two cores the pages' 99th percentile beside publications is
-// 1.3 times the idle one instead of 1.1 to 2.6 (BenchmarkWhilePublishing -cpu 2,4).
-const leastThreads = 4
-
 func main() {
-	if runtime.GOMAXPROCS(0) < leastThreads {
-		runtime.GOMAXPROCS(leastThreads)
-	}
+	background.Threads()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	info, err := os.Stderr.Stat()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cagnotte/cagnotte/crawler"
 	"github.com/cagnotte/cagnotte/index"
+	"github.com/cagnotte/cagnotte/internal/background"
 	"github.com/cagnotte/cagnotte/internal/cashback"
 	"github.com/cagnotte/cagnotte/internal/schedule"
 	"github.com/cagnotte/cagnotte/web"
@@ -298,7 +299,7 @@ func (h *house) serve(w *world, s *site, listener net.Listener, services ...serv
 		}
 		return nil
 	})
-	g.Go(func() error { return s.index.Run(ctx) })
+	g.Go(func() error { return background.Quietly(func() error { return s.index.Run(ctx) }) })
 	g.Go(func() error { return s.web.Follow(ctx) })
 	g.Go(func() error { return h.merchants.letGo(ctx, catalogueIdle) })
 	for _, run := range services {
